@@ -1,0 +1,144 @@
+//! The ring: recent events, in chunks that threads lease; the oldest chunk is overwritten.
+//!
+//! ```text
+//!  chunk:  0 lease: serial << 1 | busy      1 committed: serial << 16 | events     2.. 0
+//!          8 events, four words each (510)
+//! ```
+//!
+//! Serials count up from 1, one for each lease, so a reader knows exactly how many chunks it
+//! missed.
+//! A writer holds the busy bit while it stores one event and never waits for another: a chunk
+//! that is busy is passed over, and after a few of those the event is dropped and counted.
+//! An idle thread's chunk may be taken over; its owner notices at its next event.
+#![forbid(unsafe_code)]
+
+use core::sync::atomic::Ordering;
+
+use crate::event::EVENT_WORDS;
+use crate::region::RegionShape;
+use crate::sync::{AtomicU64, fence};
+use crate::words::{Words, acquire_fence};
+
+/// Words in a chunk: 16 KiB.
+pub const CHUNK_WORDS: usize = 2048;
+
+/// Where the events begin in a chunk.
+const EVENTS_AT: usize = 8;
+
+/// Events in a full chunk.
+pub const CHUNK_EVENTS: usize = (CHUNK_WORDS - EVENTS_AT) / EVENT_WORDS;
+
+/// Busy chunks a writer passes over before it drops the event.
+const TRIES: usize = 8;
+
+/// A thread's right to append to one chunk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lease {
+    /// Which chunk.
+    pub chunk: u64,
+    /// The serial of the lease; 0 when the thread holds none.
+    pub serial: u64,
+    /// Events written under it.
+    pub events: u64,
+}
+
+/// The writer's half: appends one event, leasing another chunk when needed.
+///
+/// `next` counts the leases given so far, `chunk` gives the words of a chunk or `None` where
+/// there is no memory for it.
+/// Gives `false` when the event had to be dropped.
+pub fn write<'a>(
+    next: &AtomicU64,
+    chunks: u64,
+    chunk: impl Fn(u64) -> Option<&'a [AtomicU64]>,
+    lease: &mut Lease,
+    event: &[u64; EVENT_WORDS],
+) -> bool {
+    let held = if lease.serial != 0 && (lease.events as usize) < CHUNK_EVENTS {
+        chunk(lease.chunk).filter(|words| resume(words, lease.serial))
+    } else {
+        None
+    };
+    let Some(words) = held.or_else(|| take(next, chunks, chunk, lease)) else { return false };
+    let place = EVENTS_AT + lease.events as usize * EVENT_WORDS;
+    for (word, value) in words.get(place..).unwrap_or(&[]).iter().zip(event) {
+        // Relaxed: published by the committed count below.
+        word.store(*value, Ordering::Relaxed);
+    }
+    lease.events += 1;
+    if let [lease_word, committed, ..] = words {
+        // Release pairs with the Acquire in `read`.
+        committed.store(lease.serial << 16 | lease.events, Ordering::Release);
+        // Release pairs with the Acquire in `take`: the next owner stores after this one.
+        lease_word.store(lease.serial << 1, Ordering::Release);
+    }
+    true
+}
+
+/// Marks the thread's own chunk busy again; fails when another thread has taken it over.
+fn resume(words: &[AtomicU64], serial: u64) -> bool {
+    words.first().is_some_and(|lease| {
+        // Acquire pairs with the Release of the previous event's end.
+        lease
+            .compare_exchange(serial << 1, serial << 1 | 1, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    })
+}
+
+/// Leases the next chunk that nobody is writing to and leaves it marked busy.
+fn take<'a>(
+    next: &AtomicU64,
+    chunks: u64,
+    chunk: impl Fn(u64) -> Option<&'a [AtomicU64]>,
+    lease: &mut Lease,
+) -> Option<&'a [AtomicU64]> {
+    lease.serial = 0;
+    for _ in 0..TRIES {
+        // Relaxed: a serial carries no data.
+        let serial = next.fetch_add(1, Ordering::Relaxed) + 1;
+        let index = (serial - 1).checked_rem(chunks)?;
+        let words = chunk(index)?;
+        let [lease_word, committed, ..] = words else { return None };
+        let before = lease_word.load(Ordering::Relaxed);
+        let is_busy = before & 1 == 1;
+        // Acquire pairs with the Release that ended the previous owner's last event.
+        if is_busy
+            || lease_word
+                .compare_exchange(before, serial << 1 | 1, Ordering::Acquire, Ordering::Relaxed)
+                .is_err()
+        {
+            continue;
+        }
+        // Release pairs with the `acquire_fence` in `read`: a reader that copied any event stored
+        // from here on finds the serial changed when it looks again.
+        fence(Ordering::Release);
+        committed.store(serial << 16, Ordering::Relaxed);
+        *lease = Lease { chunk: index, serial, events: 0 };
+        return Some(words);
+    }
+    None
+}
+
+/// The reader's half: copies the events of a chunk into `into`.
+///
+/// Gives the chunk's serial and how many events were copied; `None` for a chunk that was never
+/// leased or was overwritten meanwhile.
+pub fn read<W: Words + ?Sized>(
+    words: &W,
+    region: RegionShape,
+    chunk: u64,
+    into: &mut [u64; CHUNK_EVENTS * EVENT_WORDS],
+) -> Option<(u64, usize)> {
+    let first = region.row(chunk);
+    let serial = words.load(first) >> 1;
+    // Acquire (in `load`) pairs with the Release of the committed count in `write`.
+    let committed = words.load(first + 1);
+    if serial == 0 || committed >> 16 != serial {
+        return None;
+    }
+    let events = (committed as usize & 0xffff).min(CHUNK_EVENTS);
+    words.copy(first + EVENTS_AT as u64, into.get_mut(..events * EVENT_WORDS)?);
+    // Pairs with the Release fence in `take`.
+    acquire_fence();
+    (words.load(first) >> 1 == serial).then_some((serial, events))
+}
