@@ -1,0 +1,212 @@
+//! The settings: every environment variable the shim reads, once, when the program starts.
+
+use core::ffi::{CStr, c_char};
+
+use memshim_abi::weight::Interval;
+
+use crate::sys;
+
+/// The interval where none is asked for: about 0.5 % of a core at 1 GB/s of allocation.
+const DEFAULT_INTERVAL_BYTES: u64 = 512 << 10;
+
+const DIRECTORY_BYTES: usize = 256;
+
+/// The settings of a process and its forked children.
+pub struct Config {
+    /// Mean bytes between samples.
+    pub interval: Interval,
+    /// Whether the user asked for nothing to be recorded.
+    pub is_disabled: bool,
+    /// Seed for reproducible draws; `None` for a fresh one in each process.
+    pub seed: Option<u64>,
+    max_segment_bytes: Option<u64>,
+    directory: [u8; DIRECTORY_BYTES],
+    temporary: [u8; DIRECTORY_BYTES],
+}
+
+impl Config {
+    /// Reads the environment; `program` is the executable's path.
+    pub fn read(program: &[u8]) -> Self {
+        let mut config = Self {
+            interval: Interval::at_most(DEFAULT_INTERVAL_BYTES),
+            is_disabled: false,
+            seed: None,
+            max_segment_bytes: None,
+            directory: [0; DIRECTORY_BYTES],
+            temporary: [0; DIRECTORY_BYTES],
+        };
+        for_each_variable(|name, value| config.take(program, name, value));
+        config
+    }
+
+    fn take(&mut self, program: &[u8], name: &[u8], value: &[u8]) {
+        match name {
+            b"MEMSHIM_INTERVAL" if value == b"exact" => self.interval = Interval::EXACT,
+            b"MEMSHIM_INTERVAL" => {
+                if let Some(bytes) = size(value) {
+                    self.interval = Interval::at_most(bytes);
+                }
+            }
+            b"MEMSHIM_DIR" => copy(&mut self.directory, value),
+            b"MEMSHIM_MAX_SEGMENT" => self.max_segment_bytes = size(value),
+            b"MEMSHIM_DISABLE" => self.is_disabled |= !matches!(value, b"" | b"0"),
+            b"MEMSHIM_PROGRAMS" => self.is_disabled |= !selects(value, base_name(program)),
+            b"MEMSHIM_SEED" => self.seed = size(value),
+            b"TMPDIR" => copy(&mut self.temporary, value),
+            _ => {}
+        }
+    }
+
+    /// Directories to try for the segment, best first.
+    pub fn directories(&self) -> impl Iterator<Item = &[u8]> {
+        let is_chosen = self.directory.first() != Some(&0);
+        let chosen: [&[u8]; 3] = [&self.directory, b"", b""];
+        let usual: [&[u8]; 3] = [b"/dev/shm", &self.temporary, b"/tmp"];
+        let candidates = if is_chosen { chosen } else { usual };
+        candidates
+            .into_iter()
+            .filter(|path| path.first().is_some_and(|byte| *byte != 0))
+    }
+
+    /// The length that the segment may reach.
+    pub fn max_segment_bytes(&self) -> u64 {
+        let default = if self.interval == Interval::EXACT {
+            8 << 30
+        } else {
+            256 << 20
+        };
+        self.max_segment_bytes.unwrap_or(default)
+    }
+
+    /// Chunks of history that are kept.
+    pub fn ring_chunks(&self) -> u64 {
+        if self.interval == Interval::EXACT {
+            256
+        } else {
+            64
+        }
+    }
+}
+
+fn copy(to: &mut [u8; DIRECTORY_BYTES], value: &[u8]) {
+    // A path that does not fit is not used at all: a cut one would be another directory.
+    if let Some(room) = to.get_mut(..value.len())
+        && value.len() < DIRECTORY_BYTES
+    {
+        room.copy_from_slice(value);
+    }
+}
+
+/// A number of bytes: digits and an optional suffix K, M, G or T with or without iB or B.
+///
+/// All suffixes are powers of 1024.
+fn size(text: &[u8]) -> Option<u64> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, suffix) = text.split_at_checked(digits)?;
+    let number = core::str::from_utf8(digits).ok()?.parse::<u64>().ok()?;
+    let (unit, rest) = suffix
+        .split_first()
+        .map_or((b'B', suffix), |(unit, rest)| (*unit, rest));
+    let shift = match unit.to_ascii_uppercase() {
+        b'B' => 0,
+        b'K' => 10,
+        b'M' => 20,
+        b'G' => 30,
+        b'T' => 40,
+        _ => return None,
+    };
+    let is_plain = rest.is_empty();
+    let is_long = rest.eq_ignore_ascii_case(b"iB") || rest.eq_ignore_ascii_case(b"B");
+    if !is_plain && (!is_long || shift == 0) {
+        return None;
+    }
+    number
+        .checked_shl(shift)
+        .filter(|shifted| shifted >> shift == number)
+}
+
+fn base_name(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
+}
+
+/// Whether a list of patterns selects a program: one must match, and none of those after `!`.
+///
+/// Patterns are separated by commas; `*` stands for any text and `?` for one character.
+fn selects(patterns: &[u8], program: &[u8]) -> bool {
+    let mut has_positive = false;
+    let mut is_selected = false;
+    for pattern in patterns
+        .split(|byte| *byte == b',')
+        .filter(|pattern| !pattern.is_empty())
+    {
+        if let Some(excluded) = pattern.strip_prefix(b"!") {
+            if matches(excluded, program) {
+                return false;
+            }
+            continue;
+        }
+        has_positive = true;
+        is_selected |= matches(pattern, program);
+    }
+    is_selected || !has_positive
+}
+
+fn matches(mut pattern: &[u8], mut text: &[u8]) -> bool {
+    // After a star, remember both ends; on a mismatch let the star take one more character.
+    let mut retry: Option<(&[u8], &[u8])> = None;
+    loop {
+        match (pattern.split_first(), text.split_first()) {
+            (Some((b'*', rest)), _) => {
+                retry = Some((rest, text));
+                pattern = rest;
+            }
+            (Some((wanted, rest)), Some((byte, after))) if wanted == byte || *wanted == b'?' => {
+                (pattern, text) = (rest, after);
+            }
+            (None, None) => return true,
+            _ => match retry {
+                Some((rest, [_, after @ ..])) => {
+                    retry = Some((rest, after));
+                    (pattern, text) = (rest, after);
+                }
+                _ => return false,
+            },
+        }
+    }
+}
+
+/// Calls `each` with name and value of every variable.
+fn for_each_variable(mut each: impl FnMut(&[u8], &[u8])) {
+    let mut entry = |text: &[u8]| {
+        if let Some(at) = text.iter().position(|byte| *byte == b'=')
+            && let (Some(name), Some(value)) = (text.get(..at), text.get(at + 1..))
+        {
+            each(name, value);
+        }
+    };
+    let mut place = sys::environment();
+    if place.is_null() {
+        // Before the C library has set itself up; the kernel keeps the original.
+        let mut buffer = [0; 4096];
+        let filled = sys::read_file(c"/proc/self/environ", &mut buffer);
+        buffer
+            .get(..filled)
+            .unwrap_or(&[])
+            .split(|byte| *byte == 0)
+            .for_each(entry);
+        return;
+    }
+    loop {
+        // SAFETY: `environ` is an array of pointers that ends with a null (environ(7)).
+        let text: *const c_char = unsafe { place.read() };
+        if text.is_null() {
+            return;
+        }
+        // SAFETY: each pointer names a C string.
+        entry(unsafe { CStr::from_ptr(text) }.to_bytes());
+        place = place.wrapping_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests;

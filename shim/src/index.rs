@@ -1,0 +1,196 @@
+//! From a key to a row, in private memory: addresses to slots, stack hashes to sites.
+//!
+//! An entry packs 32 bits of the key's hash above the row's number plus one.
+//! A key's entry is in one of two buckets of eight entries (one cache line each) of some level;
+//! taking it out stores 0, so there are no tombstones to walk over.
+//! Who takes an entry out owns the row.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use crate::levels::Levels;
+
+const BUCKET: usize = 8;
+
+/// Entries for at most `rows` keys: a quarter more than that, so that buckets rarely fill.
+pub const fn entries_for(levels: Levels, rows: usize) -> usize {
+    levels.start(levels.count_for(rows + rows / 4))
+}
+
+/// An index over its entries in private memory.
+#[derive(Clone, Copy)]
+pub struct Index {
+    /// How the entries are divided.
+    pub levels: Levels,
+    /// All entries of all levels.
+    pub entries: &'static [AtomicU64],
+    /// Levels in use beyond the first.
+    pub grown: &'static AtomicU64,
+}
+
+/// Where in a level a key may be, and what its entry looks like.
+struct Probe {
+    tag: u64,
+    buckets: [usize; 2],
+}
+
+impl Index {
+    fn probe(&self, key: u64, level: usize) -> Probe {
+        // A multiplication by the golden ratio spreads the bits upwards; addresses are 8-aligned.
+        let hash = (key >> 3 ^ key << 61).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let other = (hash ^ hash >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let buckets = (self.levels.len(level) / BUCKET) as u64;
+        let start = self.levels.start(level);
+        let bucket = |hash: u64| start + (hash & (buckets - 1)) as usize * BUCKET;
+        Probe {
+            tag: hash >> 32,
+            buckets: [bucket(hash >> 20), bucket(other >> 24)],
+        }
+    }
+
+    fn places(&self, probe: &Probe) -> impl Iterator<Item = &'static AtomicU64> + use<> {
+        let entries = self.entries;
+        let bucket = move |first: usize| entries.get(first..first + BUCKET).unwrap_or(&[]);
+        probe.buckets.into_iter().flat_map(bucket)
+    }
+
+    fn newest_level(&self) -> usize {
+        // Relaxed: entries never move, so a level unknown here cannot hold a key that reached
+        // this thread through a hand-over of the program's.
+        self.grown.load(Ordering::Relaxed) as usize
+    }
+
+    /// Puts a key in; `false` when there is no room left anywhere.
+    pub fn insert(&self, key: u64, row: u32) -> bool {
+        loop {
+            let newest = self.newest_level();
+            if (0..=newest)
+                .rev()
+                .any(|level| self.insert_at(level, key, row))
+            {
+                return true;
+            }
+            if self.levels.start(newest + 2) > self.entries.len() {
+                return false;
+            }
+            // Relaxed: the new level's entries are 0 since the mapping was made.
+            self.grown.fetch_max(newest as u64 + 1, Ordering::Relaxed);
+        }
+    }
+
+    fn insert_at(&self, level: usize, key: u64, row: u32) -> bool {
+        let probe = self.probe(key, level);
+        let entry = probe.tag << 32 | (u64::from(row) + 1);
+        self.places(&probe).any(|place| {
+            // Relaxed: only looks for a place worth the exchange.
+            place.load(Ordering::Relaxed) == 0
+                // Release pairs with the Acquire in `find_place`: the row was filled before.
+                && place
+                    .compare_exchange(0, entry, Ordering::Release, Ordering::Relaxed)
+                    .is_ok()
+        })
+    }
+
+    /// The row of a key; `is_row` decides between rows whose keys hash alike.
+    pub fn find(&self, key: u64, is_row: impl Fn(u32) -> bool) -> Option<u32> {
+        self.find_place(key, |_, _, row| is_row(row))
+    }
+
+    /// Takes a key out; gives its row, which then belongs to the caller.
+    pub fn take(&self, key: u64, is_row: impl Fn(u32) -> bool) -> Option<u32> {
+        self.find_place(key, |place, entry, row| {
+            is_row(row)
+                // Acquire: the next owner of the row comes after the last.
+                && place
+                    .compare_exchange(entry, 0, Ordering::Acquire, Ordering::Relaxed)
+                    .is_ok()
+        })
+    }
+
+    fn find_place(&self, key: u64, accept: impl Fn(&AtomicU64, u64, u32) -> bool) -> Option<u32> {
+        (0..=self.newest_level()).rev().find_map(|level| {
+            let probe = self.probe(key, level);
+            self.places(&probe).find_map(|place| {
+                // Acquire pairs with the Release in `insert_at`.
+                let entry = place.load(Ordering::Acquire);
+                let row = (entry as u32).checked_sub(1)?;
+                (entry >> 32 == probe.tag && accept(place, entry, row)).then_some(row)
+            })
+        })
+    }
+
+    /// Takes out every key whose row is no longer wanted.
+    pub fn retain(&self, is_wanted: impl Fn(u32) -> bool) {
+        let used = self.levels.start(self.newest_level() + 1);
+        for place in self.entries.get(..used).unwrap_or(self.entries) {
+            // Acquire pairs with the Release in `insert_at`.
+            let entry = place.load(Ordering::Acquire);
+            if let Some(row) = (entry as u32).checked_sub(1)
+                && !is_wanted(row)
+            {
+                // Relaxed: an entry that changed meanwhile is another key's.
+                let _ = place.compare_exchange(entry, 0, Ordering::Relaxed, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    const LEVELS: Levels = Levels {
+        first: 1 << 8,
+        step: 3,
+    };
+
+    fn index(rows: usize) -> Index {
+        let count = entries_for(LEVELS, rows);
+        let entries: Vec<AtomicU64> = (0..count).map(|_| AtomicU64::new(0)).collect();
+        let grown = std::boxed::Box::leak(std::boxed::Box::default());
+        Index {
+            levels: LEVELS,
+            entries: entries.leak(),
+            grown,
+        }
+    }
+
+    #[test]
+    fn every_key_put_in_comes_out_once_across_all_levels() {
+        let index = index(100_000);
+        let key = |row: u32| 0x7f00_0000_0000 + u64::from(row) * 48;
+        for row in 0..100_000 {
+            assert!(index.insert(key(row), row), "{row}");
+        }
+        for row in 0..100_000 {
+            assert_eq!(index.find(key(row), |found| found == row), Some(row));
+            assert_eq!(index.take(key(row), |found| found == row), Some(row));
+            assert_eq!(index.take(key(row), |found| found == row), None);
+        }
+    }
+
+    #[test]
+    fn a_full_index_says_so() {
+        let index = index(100);
+        let fitting = (0..1_000_000).take_while(|row| index.insert(u64::from(*row) * 16, *row));
+        let fitting = fitting.count();
+        assert!(
+            (100..=entries_for(LEVELS, 100)).contains(&fitting),
+            "{fitting}"
+        );
+    }
+
+    #[test]
+    fn rows_that_are_not_wanted_are_taken_out() {
+        let index = index(1000);
+        (0..1000).for_each(|row| assert!(index.insert(u64::from(row) << 12, row)));
+        index.retain(|row| row % 2 == 0);
+        for row in 0..1000 {
+            let expected = (row % 2 == 0).then_some(row);
+            assert_eq!(
+                index.find(u64::from(row) << 12, |found| found == row),
+                expected
+            );
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! libmemshim.so: the half of memshim inside the profiled process.
+//!
+//! It stands in for malloc and its kin, passes every call on to the real allocator, and records a
+//! sample of them in a file that readers share (see `memshim_abi`).
+//!
+//! Promises to the host:
+//! it never allocates from the host's heap, never blocks, prints, panics, starts a thread or
+//! changes errno; trouble is passed through and counted.
+//! It is `no_std` without an allocator, so the compiler proves the first of these.
+//!
+//! ```text
+//!  exports -> real (-> bootstrap)            the fast path: count down, or test a byte, and jump
+//!     |
+//!     v
+//!   slow -> thread -> tls                    once per sample
+//!     |        '----> lifecycle -> config, segment, private, clock
+//!     v
+//!  record -> stack -> unwind, modules        the tables of the segment
+//!     '----> filter, index, recycle          private: which addresses are sampled, where they are
+//! ```
+#![cfg_attr(not(test), no_std)]
+// The entry points are left out of the unit tests, which would otherwise interpose themselves.
+#![cfg_attr(test, allow(dead_code))]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+#[cfg(not(test))]
+pub mod exports;
+
+mod bootstrap;
+mod clock;
+mod config;
+mod elf;
+mod filter;
+mod index;
+mod levels;
+mod lifecycle;
+mod modules;
+mod path;
+mod private;
+mod real;
+mod record;
+mod recycle;
+mod runtime;
+mod sample;
+mod scratch;
+mod segment;
+mod slow;
+mod stack;
+mod sys;
+mod thread;
+mod tls;
+mod unwind;
+
+/// Not reached: the code is written so that nothing can panic, and the linker finds no caller.
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {
+        core::hint::spin_loop();
+    }
+}

@@ -1,0 +1,71 @@
+//! Remembers the rule of every pc seen so far, for the whole process, without a lock.
+//!
+//! ```text
+//!  63 .............................. 32   31 ............... 0
+//!  tag: bits 47..15 of the address         rule (see rule.rs)
+//! ```
+//! The bucket's number is the low 15 bits of the address mixed with the rest, so bucket and tag
+//! together are the whole address: a hit is never another pc's rule. A bucket has two entries, the
+//! last one learnt first. Each entry is one word and says everything about itself; threads that
+//! write one at the same time lose a rule, which is learnt again, and nothing else. The table
+//! begins as zero pages, so it costs only what is used.
+
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::arch::ADDRESS_BITS;
+use super::rule::Rule;
+
+const BUCKET_BITS: u32 = 15;
+const BUCKETS: usize = 1 << BUCKET_BITS;
+
+type Bucket = [AtomicU64; 2];
+
+static RULES: [Bucket; BUCKETS] =
+    [const { [const { AtomicU64::new(0) }, const { AtomicU64::new(0) }] }; BUCKETS];
+
+fn bucket(address: u64) -> Option<&'static Bucket> {
+    let high = address >> BUCKET_BITS;
+    let mixed = address ^ high ^ high >> BUCKET_BITS;
+    RULES.get(mixed as usize & (BUCKETS - 1))
+}
+
+fn rule_if_tagged(entry: u64, address: u64) -> Option<Rule> {
+    (entry >> 32 == address >> BUCKET_BITS && entry != 0).then(|| Rule::from_bits(entry as u32))
+}
+
+/// The rule of an address, if it was learnt and not displaced.
+#[inline]
+pub(super) fn get(address: u64) -> Option<Rule> {
+    let [first, second] = bucket(address)?;
+    // Relaxed: an entry is complete in itself, and refers to nothing else in memory.
+    rule_if_tagged(first.load(Relaxed), address)
+        .or_else(|| rule_if_tagged(second.load(Relaxed), address))
+}
+
+/// Remembers the rule of an address, in place of the older of its bucket's two.
+pub(super) fn insert(address: u64, rule: Rule) {
+    if address >> ADDRESS_BITS != 0 {
+        return;
+    }
+    let Some([first, second]) = bucket(address) else {
+        return;
+    };
+    let entry = (address >> BUCKET_BITS) << 32 | u64::from(rule.bits());
+    // Relaxed: as in `get`.
+    second.store(first.load(Relaxed), Relaxed);
+    first.store(entry, Relaxed);
+}
+
+/// Forgets all rules: to be called when an object was unloaded, since another may take its
+/// addresses.
+///
+/// A thread that meets the new object before this is done can use an old rule: its stack is wrong
+/// then, and ends early, but every address it leads to is checked before it is read.
+pub fn forget_rules() {
+    for entry in RULES.iter().flatten() {
+        // Relaxed: as in `get`. Untouched pages are read and not written, so they stay shared zeros.
+        if entry.load(Relaxed) != 0 {
+            entry.store(0, Relaxed);
+        }
+    }
+}

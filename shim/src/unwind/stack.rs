@@ -1,0 +1,245 @@
+//! Reads stack memory that was proved readable, so that no wrong register can crash the host.
+//!
+//! ```text
+//!             sp                                            anchor
+//!              v                                              v
+//!   ...|guard|.|######|######|######|######|      |      |TLS #####|
+//!              ^start          end^   grows a page a probe -->
+//! ```
+//! A walk reads only between the page of its stack pointer and the end of the pages that it has
+//! asked the kernel about, one after the other, without a gap. A call into the kernel for each page
+//! of each walk would be dear, so what was proved is kept from walk to walk, where that is sound:
+//!
+//! * The memory above the stack pointer of a thread's *native* stack is in use until the thread
+//!   ends; nobody can unmap it. A stack is native if readable pages lead without a gap from the
+//!   stack pointer to the thread's *anchor*: for a thread made by a C library its thread pointer,
+//!   which lies above its stack in one mapping; for the main thread the random bytes that the
+//!   kernel put above its first frame (`AT_RANDOM`).
+//! * Any other stack (a coroutine's, a signal's) is proved again in each walk, since its owner may
+//!   unmap it in between. It is not taken for a native one: between it and the anchor lies at least
+//!   the guard page of the native stack, or the gap that the kernel keeps below the main stack. A
+//!   thread without a guard page whose coroutine stack directly below it is later unmapped would be
+//!   the exception; even then only a walk that starts in that coroutine reads there.
+//!
+//! Memory that another thread unmaps while a walk reads it cannot be helped; it is no live stack of
+//! this thread, so only a wrong unwind rule leads there.
+
+use super::arch::{PAGE, is_main_thread, is_readable, thread_pointer, weak_function};
+
+/// The stack memory of one thread that is known to stay readable as long as the thread lives.
+///
+/// It belongs into the thread's state, and must be new for every thread.
+pub struct StackRange {
+    /// The lowest address of it.
+    pub lo: u64,
+    /// The end of it.
+    pub hi: u64,
+}
+
+impl StackRange {
+    /// Nothing known yet.
+    pub const fn new() -> StackRange {
+        StackRange { lo: 0, hi: 0 }
+    }
+}
+
+/// How many pages to ask about in one walk on a stack that will not be remembered: 256 KiB.
+const PAGES_PER_WALK: u64 = 64;
+/// The same for a stack that lies where the native one should: 128 MiB, once in a thread's life.
+const PAGES_OF_NATIVE: u64 = 32 << 10;
+/// How far the anchor may be above the outermost frame: arguments or thread-local storage.
+const PAGES_BELOW_ANCHOR: u64 = 64;
+/// How often a walk may change to another stack: signal stacks, and functions that switch stacks
+/// and say so (Rust's `stacker` does so at every megabyte of recursion).
+const SWITCHES: u32 = 64;
+
+/// The stack that a walk reads.
+pub(super) struct Stack<'a> {
+    start: u64,
+    end: u64,
+    native: &'a mut StackRange,
+    pages_left: u64,
+    switches_left: u32,
+}
+
+impl<'a> Stack<'a> {
+    /// Begins a walk at a stack pointer.
+    pub(super) fn enter(native: &'a mut StackRange, stack_pointer: u64) -> Stack<'a> {
+        let mut stack = Stack {
+            start: 0,
+            end: 0,
+            native,
+            pages_left: 0,
+            switches_left: SWITCHES,
+        };
+        stack.begin_at(stack_pointer);
+        stack
+    }
+
+    #[inline]
+    fn begin_at(&mut self, stack_pointer: u64) {
+        self.start = page_of(stack_pointer);
+        if self.native.lo <= self.start && self.start < self.native.hi {
+            self.end = self.native.hi;
+            self.pages_left = 0;
+        } else {
+            self.end = self.start;
+            self.pages_left = pages_to_ask(stack_pointer);
+        }
+    }
+
+    /// The word at an address of this stack, in the caller's part of it.
+    #[inline]
+    pub(super) fn read(&mut self, address: u64) -> Option<u64> {
+        if !self.holds(address) && !self.extend_to(address) {
+            return None;
+        }
+        // SAFETY: [start, end) was proved readable, in this walk or as native stack, and holds the
+        // eight bytes.
+        Some(unsafe { read_word(address) })
+    }
+
+    #[inline]
+    fn holds(&self, address: u64) -> bool {
+        let last_word = self.end.wrapping_sub(8);
+        self.start <= address && address <= last_word && self.start != self.end
+    }
+
+    /// Proves more pages, up to the one that holds the end of the word at `address`.
+    #[cold]
+    fn extend_to(&mut self, address: u64) -> bool {
+        let Some(last) = address.checked_add(7) else {
+            return false;
+        };
+        let leads_to_native = self.end <= self.native.lo && last < self.native.hi;
+        let goal = if leads_to_native {
+            self.native.lo
+        } else {
+            last
+        };
+        if address < self.start || goal.saturating_sub(self.end) / PAGE > self.pages_left {
+            return false;
+        }
+        if self.start == self.end && !is_readable(self.start) {
+            // A frame that overflowed its stack: its stack pointer is in the guard page.
+            self.start = page_of(address);
+            self.end = self.start;
+        }
+        while self.end <= last {
+            if self.end == self.native.lo && self.native.lo < self.native.hi {
+                // Without a gap from here to the native stack: this is its lower part.
+                self.native.lo = self.start;
+                self.end = self.native.hi;
+            } else if self.pages_left != 0 && is_readable(self.end) {
+                self.pages_left -= 1;
+                self.end = self.end.saturating_add(PAGE);
+            } else {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The word at any address, asked about unless it is on this stack.
+    pub(super) fn read_anywhere(&mut self, address: u64) -> Option<u64> {
+        if self.holds(address) || is_readable(address) {
+            // SAFETY: it is on the stack (see `read`), or the kernel read it just now.
+            return Some(unsafe { read_word(address) });
+        }
+        None
+    }
+
+    /// Whether the word at an address is on this stack, or can be proved to be.
+    pub(super) fn reaches(&mut self, address: u64) -> bool {
+        self.holds(address) || self.extend_to(address)
+    }
+
+    /// Changes to the stack that begins at an address. False if the walk has changed too often.
+    #[cold]
+    pub(super) fn switch_to(&mut self, address: u64) -> bool {
+        let Some(left) = self.switches_left.checked_sub(1) else {
+            return false;
+        };
+        self.switches_left = left;
+        self.remember();
+        self.begin_at(address);
+        true
+    }
+
+    /// At the end of a walk: keeps what was proved, if it belongs to the native stack.
+    #[inline]
+    pub(super) fn remember(&mut self) {
+        if self.end != self.native.hi {
+            self.remember_if_native();
+        }
+    }
+
+    #[cold]
+    fn remember_if_native(&mut self) {
+        let reach = self.end.saturating_add(PAGES_BELOW_ANCHOR * PAGE);
+        let is_near = |anchor: u64| self.start < anchor && anchor < reach;
+        let top = main_anchor();
+        let anchor = if is_near(top) {
+            top
+        } else {
+            let pointer = thread_pointer();
+            // The main thread's own lies among mappings that have nothing to do with its stack.
+            if !is_near(pointer) || is_main_thread() {
+                return;
+            }
+            pointer
+        };
+        self.pages_left = PAGES_BELOW_ANCHOR + 1;
+        if self.start != self.end && self.extend_to(anchor) {
+            self.native.lo = self.start;
+            self.native.hi = self.end;
+        }
+    }
+}
+
+fn page_of(address: u64) -> u64 {
+    address & !(PAGE - 1)
+}
+
+/// More for what may be a native stack: its deep recursion is paid for only once.
+#[cold]
+fn pages_to_ask(stack_pointer: u64) -> u64 {
+    let may_lead_to = |anchor: u64| {
+        anchor
+            .checked_sub(stack_pointer)
+            .is_some_and(|distance| distance / PAGE < PAGES_OF_NATIVE)
+    };
+    if may_lead_to(main_anchor()) || may_lead_to(thread_pointer()) {
+        PAGES_OF_NATIVE
+    } else {
+        PAGES_PER_WALK
+    }
+}
+
+/// The address of the random bytes that the kernel puts above the main stack's first frame, or 0.
+fn main_anchor() -> u64 {
+    type FindAuxiliary = unsafe extern "C" fn(libc::c_ulong) -> libc::c_ulong;
+    match weak_function!("getauxval") {
+        0 => 0,
+        address => {
+            // SAFETY: the symbol of this name is a function of this type in glibc and musl.
+            let find = unsafe { core::mem::transmute::<usize, FindAuxiliary>(address) };
+            // SAFETY: it only looks through a list made at start-up; errno is set only for an
+            // entry that is missing, and this one is there since Linux 2.6.29.
+            unsafe { find(libc::AT_RANDOM) }
+        }
+    }
+}
+
+/// Reads a word, aligned or not.
+///
+/// # Safety
+///
+/// The eight bytes are readable.
+#[inline]
+unsafe fn read_word(address: u64) -> u64 {
+    let pointer = core::ptr::with_exposed_provenance::<u64>(address as usize);
+    // SAFETY: the caller proved the bytes readable; any bytes make a number. Volatile, since what
+    // is read belongs to frames that the compiler knows nothing of.
+    unsafe { pointer.read_unaligned() }
+}
