@@ -104,7 +104,11 @@ pub struct Event {
 impl Event {
     /// The four words of the event.
     pub const fn encode(&self) -> [u64; EVENT_WORDS] {
-        let thread = if self.thread < 0xffff { self.thread } else { 0xffff };
+        let thread = if self.thread < 0xffff {
+            self.thread
+        } else {
+            0xffff
+        };
         let head = self.act as u64
             | (self.kind as u64 & 0x3f) << 4
             | (self.interval.exponent() as u64 & 0x3f) << 10
@@ -116,7 +120,9 @@ impl Event {
     /// The event of four words; `None` when its act is not known.
     pub const fn decode(words: [u64; EVENT_WORDS]) -> Option<Self> {
         let [head, ticks, address, size_bytes] = words;
-        let Some(act) = Act::from_code(head & 0xf) else { return None };
+        let Some(act) = Act::from_code(head & 0xf) else {
+            return None;
+        };
         Some(Self {
             act,
             kind: Kind::from_code((head >> 4 & 0x3f) as u8),

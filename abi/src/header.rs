@@ -4,7 +4,7 @@
 //!   0 magic + layout version      stored last with Release, loaded first with Acquire
 //!   1 byte order mark             2 segment length, bytes
 //!   3 pid | parent pid << 32      4 process start time, clock ticks since boot (proc(5), 22)
-//!   5 boot id, two words          7 user id | group id << 32
+//!   5 boot id, upper half first     7 user id | group id << 32
 //!   8 origin   9 state           10 when the state changed, ticks
 //!  11 clock kind                 12 clock pair count, stored with Release after its pair
 //!  13 first pair: ticks, CLOCK_MONOTONIC ns      15 CLOCK_REALTIME ns at the first pair
@@ -24,9 +24,9 @@ use core::sync::atomic::Ordering;
 
 use crate::counters::COUNTER_CAPACITY;
 use crate::region::{REGION_COUNT, REGION_WORDS, RegionShape};
-use crate::sync::AtomicU64;
+use crate::sync::{AtomicU64, fence};
 use crate::weight::Interval;
-use crate::words::Words;
+use crate::words::{Words, acquire_fence};
 use crate::{LAYOUT_VERSION, PAGE_BYTES, WORD_BYTES};
 
 /// Words in the header, two pages.
@@ -148,22 +148,30 @@ pub fn publish(words: &[AtomicU64]) {
 ///
 /// Called by one thread at a time; others skip.
 pub fn note_clock_pair(words: &[AtomicU64], ticks: u64, monotonic_ns: u64) {
-    let Some(count) = words.get(at::PAIR_COUNT) else { return };
+    let Some(count) = words.get(at::PAIR_COUNT) else {
+        return;
+    };
     // Relaxed: only this writer changes the count.
     let next = count.load(Ordering::Relaxed) + 1;
     let place = at::PAIRS + 2 * (next as usize & 1);
+    // Release pairs with the `acquire_fence` in `copy_header`: a reader that copied any word
+    // stored below finds a newer count than that of the pair that stood there.
+    fence(Ordering::Release);
     if let Some([pair_ticks, pair_ns]) = words.get(place..place + 2) {
         // Relaxed: published by the count below.
         pair_ticks.store(ticks, Ordering::Relaxed);
         pair_ns.store(monotonic_ns, Ordering::Relaxed);
     }
-    // Release pairs with the Acquire load of the count in `Header::clock`.
+    // Release pairs with the Acquire load of the count in `copy_header`.
     count.store(next, Ordering::Release);
 }
 
 /// What a reader finds when it looks at a file that should be a segment.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one is made for each open, and nothing here may allocate")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is made for each open, and nothing here may allocate"
+)]
 pub enum Attach {
     /// Shorter than a header.
     TooShort,
@@ -205,7 +213,7 @@ pub fn attach<W: Words + ?Sized>(words: &W, file_bytes: u64) -> Attach {
         return Attach::OtherVersion(magic >> 48);
     }
     let mut copy = [0; HEADER_WORDS as usize];
-    words.copy(0, &mut copy);
+    copy_header(words, &mut copy);
     let word = |place: usize| copy.get(place).copied().unwrap_or(0);
     if word(at::BYTE_ORDER) != BYTE_ORDER {
         return Attach::OtherByteOrder;
@@ -221,7 +229,28 @@ pub fn attach<W: Words + ?Sized>(words: &W, file_bytes: u64) -> Attach {
     if word(at::PIDS) as u32 == 0 {
         return Attach::Corrupt("the process id is 0");
     }
-    Attach::Attached(Header { words: copy, regions })
+    Attach::Attached(Header {
+        words: copy,
+        regions,
+    })
+}
+
+/// Copies a header such that its latest clock pair is whole; without one if that keeps changing.
+fn copy_header<W: Words + ?Sized>(words: &W, into: &mut [u64; HEADER_WORDS as usize]) {
+    const TRIES: usize = 4;
+    for _ in 0..TRIES {
+        // Acquire (in `load`) pairs with the Release of the count in `note_clock_pair`.
+        let pairs = words.load(at::PAIR_COUNT as u64);
+        words.copy(0, into);
+        // Pairs with the Release fence in `note_clock_pair`.
+        acquire_fence();
+        if words.load(at::PAIR_COUNT as u64) == pairs {
+            return;
+        }
+    }
+    if let Some(pairs) = into.get_mut(at::PAIRS..at::PAIRS + 4) {
+        pairs.fill(0);
+    }
 }
 
 /// How clock ticks turn into time.
@@ -245,7 +274,10 @@ impl Header {
 
     /// The checked extent of a region.
     pub fn region(&self, region: crate::region::Region) -> RegionShape {
-        self.regions.get(region as usize).copied().unwrap_or(RegionShape::EMPTY)
+        self.regions
+            .get(region as usize)
+            .copied()
+            .unwrap_or(RegionShape::EMPTY)
     }
 
     /// The value of a counter.
@@ -283,7 +315,10 @@ impl Header {
         let count = (self.word(at::INTERVAL_CHANGES) as usize).min(INTERVAL_HISTORY);
         (0..count).map(|index| {
             let place = at::INTERVALS + 2 * index;
-            (self.word(place), Interval::from_exponent(self.word(place + 1).min(255) as u8))
+            (
+                self.word(place),
+                Interval::from_exponent(self.word(place + 1).min(255) as u8),
+            )
         })
     }
 }

@@ -15,12 +15,20 @@ pub const fn size_bucket(size_bytes: u64) -> usize {
         return 0;
     }
     let bucket = (64 - (size_bytes - 1).leading_zeros()) as usize - 4;
-    if bucket < SIZE_BUCKETS { bucket } else { SIZE_BUCKETS - 1 }
+    if bucket < SIZE_BUCKETS {
+        bucket
+    } else {
+        SIZE_BUCKETS - 1
+    }
 }
 
 /// The largest size in bytes that a bucket holds; `None` for the last, which has no limit.
 pub const fn size_bucket_limit(bucket: usize) -> Option<u64> {
-    if bucket + 1 < SIZE_BUCKETS { Some(1 << (bucket + 4)) } else { None }
+    if bucket + 1 < SIZE_BUCKETS {
+        Some(1 << (bucket + 4))
+    } else {
+        None
+    }
 }
 
 /// The bucket of a lifetime in clock ticks: bucket 0 is below 2^10 ticks, bucket n below 2^(n+10).
@@ -28,12 +36,20 @@ pub const fn size_bucket_limit(bucket: usize) -> Option<u64> {
 /// The last bucket holds everything longer.
 pub const fn lifetime_bucket(ticks: u64) -> usize {
     let bucket = (64 - ticks.leading_zeros() as usize).saturating_sub(10);
-    if bucket < LIFETIME_BUCKETS { bucket } else { LIFETIME_BUCKETS - 1 }
+    if bucket < LIFETIME_BUCKETS {
+        bucket
+    } else {
+        LIFETIME_BUCKETS - 1
+    }
 }
 
 /// The first lifetime in ticks that a bucket no longer holds; `None` for the last.
 pub const fn lifetime_bucket_limit(bucket: usize) -> Option<u64> {
-    if bucket + 1 < LIFETIME_BUCKETS { Some(1 << (bucket + 10)) } else { None }
+    if bucket + 1 < LIFETIME_BUCKETS {
+        Some(1 << (bucket + 10))
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -44,7 +60,10 @@ mod tests {
     fn every_size_lies_within_the_limit_of_its_bucket_and_above_the_one_before() {
         for size in [0, 1, 16, 17, 32, 33, 4096, 4097, 1 << 34, u64::MAX] {
             let bucket = size_bucket(size);
-            assert!(size_bucket_limit(bucket).is_none_or(|limit| size <= limit), "{size}");
+            assert!(
+                size_bucket_limit(bucket).is_none_or(|limit| size <= limit),
+                "{size}"
+            );
             assert!(
                 bucket == 0 || size_bucket_limit(bucket - 1).is_some_and(|limit| size > limit),
                 "{size}"
@@ -56,7 +75,10 @@ mod tests {
     fn every_lifetime_lies_below_the_limit_of_its_bucket_and_at_or_above_the_one_before() {
         for ticks in [0, 1, 1023, 1024, 2047, 2048, 1 << 40, u64::MAX] {
             let bucket = lifetime_bucket(ticks);
-            assert!(lifetime_bucket_limit(bucket).is_none_or(|limit| ticks < limit), "{ticks}");
+            assert!(
+                lifetime_bucket_limit(bucket).is_none_or(|limit| ticks < limit),
+                "{ticks}"
+            );
             assert!(
                 bucket == 0
                     || lifetime_bucket_limit(bucket - 1).is_some_and(|limit| ticks >= limit),

@@ -97,12 +97,28 @@ pub fn read<W: Words + ?Sized>(words: &W, region: RegionShape, row: u64) -> Opti
     }
     let mut copy = [0; MODULE_WORDS];
     words.copy(first, &mut copy);
-    let [_, start, end, bias, loaded_ticks, unloaded_ticks, path, build_id_len, id @ ..] = copy;
+    let [
+        _,
+        start,
+        end,
+        bias,
+        loaded_ticks,
+        unloaded_ticks,
+        path,
+        build_id_len,
+        id @ ..,
+    ] = copy;
     let mut build_id = [0; BUILD_ID_BYTES_MAX];
     for (part, word) in build_id.chunks_mut(8).zip(id) {
         part.copy_from_slice(&word.to_le_bytes());
     }
     let build_id_len = build_id_len.min(BUILD_ID_BYTES_MAX as u64);
+    // `retire` stores the time first, so the time may be there before the state is.
+    let unloaded_ticks = if state == self::state::UNLOADED {
+        unloaded_ticks
+    } else {
+        0
+    };
     Some(Module {
         state,
         start,

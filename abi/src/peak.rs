@@ -20,17 +20,16 @@ use crate::weight::Weight;
 ///
 /// Called before the totals of the site change.
 pub fn keep(header: &[AtomicU64], site: &[AtomicU64]) {
-    let (Some(epoch), Some([kept, bytes, objects, bytes_variance, objects_variance])) =
-        (header.get(at::PEAK_EPOCH), site.get(sites::PEAK..sites::PEAK + 5))
-    else {
+    let (Some(epoch), Some([kept, bytes, objects, bytes_variance, objects_variance])) = (
+        header.get(at::PEAK_EPOCH),
+        site.get(sites::PEAK..sites::PEAK + 5),
+    ) else {
         return;
     };
     // Relaxed throughout: the module's comment allows for calls in flight.
     let epoch = epoch.load(Ordering::Relaxed);
-    let before = kept.load(Ordering::Relaxed);
-    if before == epoch
-        || kept.compare_exchange(before, epoch, Ordering::Relaxed, Ordering::Relaxed).is_err()
-    {
+    // A maximum, so that a thread that comes late with an older epoch never takes a newer one back.
+    if kept.load(Ordering::Relaxed) >= epoch || kept.fetch_max(epoch, Ordering::Relaxed) >= epoch {
         return;
     }
     let live = sites::live(site);
@@ -53,10 +52,10 @@ pub fn grow(header: &[AtomicU64], weight: &Weight, now_ticks: u64) {
     };
     // Relaxed throughout: see the module's comment.
     live_objects.fetch_add(weight.objects, Ordering::Relaxed);
-    let live = live_bytes.fetch_add(weight.bytes, Ordering::Relaxed).wrapping_add(weight.bytes);
-    if live > peak.load(Ordering::Relaxed)
-        && peak.fetch_max(live, Ordering::Relaxed) < live
-    {
+    let live = live_bytes
+        .fetch_add(weight.bytes, Ordering::Relaxed)
+        .wrapping_add(weight.bytes);
+    if live > peak.load(Ordering::Relaxed) && peak.fetch_max(live, Ordering::Relaxed) < live {
         epoch.fetch_add(1, Ordering::Relaxed);
         ticks.store(now_ticks, Ordering::Relaxed);
     }
@@ -64,8 +63,7 @@ pub fn grow(header: &[AtomicU64], weight: &Weight, now_ticks: u64) {
 
 /// The writer's half: a block died.
 pub fn shrink(header: &[AtomicU64], weight: &Weight) {
-    if let (Some(bytes), Some(objects)) =
-        (header.get(at::LIVE_BYTES), header.get(at::LIVE_OBJECTS))
+    if let (Some(bytes), Some(objects)) = (header.get(at::LIVE_BYTES), header.get(at::LIVE_OBJECTS))
     {
         // Relaxed: sums by themselves.
         bytes.fetch_sub(weight.bytes, Ordering::Relaxed);

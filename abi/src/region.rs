@@ -76,22 +76,23 @@ pub struct RegionShape {
 
 impl RegionShape {
     /// A region that holds nothing.
-    pub const EMPTY: Self = Self { first_word: 0, rows: 0, row_words: 1 };
+    pub const EMPTY: Self = Self {
+        first_word: 0,
+        rows: 0,
+        row_words: 1,
+    };
 
     /// Index of the first word of a row.
     pub const fn row(&self, row: u64) -> u64 {
-        self.first_word.saturating_add(row.saturating_mul(self.row_words))
+        self.first_word
+            .saturating_add(row.saturating_mul(self.row_words))
     }
 
     /// Checks one entry of the region table against the length of the file.
     ///
     /// # Errors
     /// The contradiction, in words.
-    pub(crate) fn read(
-        index: usize,
-        entry: &[u64],
-        file_bytes: u64,
-    ) -> Result<Self, &'static str> {
+    pub(crate) fn read(index: usize, entry: &[u64], file_bytes: u64) -> Result<Self, &'static str> {
         let (Some(region), &[offset, capacity, row_words, used, ready, ..]) =
             (Region::ALL.get(index), entry)
         else {
@@ -104,14 +105,20 @@ impl RegionShape {
             return Err("a region lies within the header");
         }
         let row_bytes = row_words * WORD_BYTES;
-        let end = capacity.checked_mul(row_bytes).and_then(|bytes| bytes.checked_add(offset));
+        let end = capacity
+            .checked_mul(row_bytes)
+            .and_then(|bytes| bytes.checked_add(offset));
         if end.is_none() {
             return Err("a region is larger than any file");
         }
         // A file that lost its end still answers for the rows it has.
         let rows_in_file = file_bytes.saturating_sub(offset) / row_bytes;
         let rows = used.min(ready).min(capacity).min(rows_in_file);
-        Ok(Self { first_word: offset / WORD_BYTES, rows, row_words })
+        Ok(Self {
+            first_word: offset / WORD_BYTES,
+            rows,
+            row_words,
+        })
     }
 }
 
@@ -139,7 +146,13 @@ impl<'a> Table<'a> {
         let row_words = region.row_words() as usize;
         let len = usize::try_from(capacity).ok()?.checked_mul(row_words)?;
         let rows = segment.get(first..first.checked_add(len)?)?;
-        Some(Self { rows, row_words, capacity, used, ready })
+        Some(Self {
+            rows,
+            row_words,
+            capacity,
+            used,
+            ready,
+        })
     }
 
     /// Takes `count` rows that follow each other; gives the first.
@@ -160,9 +173,12 @@ impl<'a> Table<'a> {
                 if ready < end {
                     return None;
                 }
-                self.ready.fetch_max(ready.min(self.capacity), Ordering::Relaxed);
+                self.ready
+                    .fetch_max(ready.min(self.capacity), Ordering::Relaxed);
             }
-            match self.used.compare_exchange_weak(used, end, Ordering::Relaxed, Ordering::Relaxed)
+            match self
+                .used
+                .compare_exchange_weak(used, end, Ordering::Relaxed, Ordering::Relaxed)
             {
                 Ok(_) => return Some(used),
                 Err(now) => used = now,
@@ -238,6 +254,13 @@ impl Plan {
         Some(Self { regions })
     }
 
+    /// Rows of a region.
+    pub fn capacity(&self, region: Region) -> u64 {
+        self.regions
+            .get(region as usize)
+            .map_or(0, |(_, rows)| *rows)
+    }
+
     /// Writes the region table into the header.
     pub fn store(&self, segment: &[AtomicU64]) {
         for (index, (region, &(offset, capacity))) in
@@ -262,7 +285,10 @@ mod tests {
         let mut end = HEADER_WORDS * WORD_BYTES;
         for (region, (offset, capacity)) in Region::ALL.iter().zip(plan.regions) {
             assert!(offset >= end, "{region:?} overlaps in {segment_bytes}");
-            assert!(capacity > 0 || *region == Region::Ring, "{region:?} in {segment_bytes}");
+            assert!(
+                capacity > 0 || *region == Region::Ring,
+                "{region:?} in {segment_bytes}"
+            );
             end = offset + capacity * region.row_words() * WORD_BYTES;
         }
         assert!(end <= segment_bytes, "{end} > {segment_bytes}");

@@ -59,7 +59,9 @@ pub fn write<'a>(
     } else {
         None
     };
-    let Some(words) = held.or_else(|| take(next, chunks, chunk, lease)) else { return false };
+    let Some(words) = held.or_else(|| take(next, chunks, chunk, lease)) else {
+        return false;
+    };
     let place = EVENTS_AT + lease.events as usize * EVENT_WORDS;
     for (word, value) in words.get(place..).unwrap_or(&[]).iter().zip(event) {
         // Relaxed: published by the committed count below.
@@ -80,7 +82,12 @@ fn resume(words: &[AtomicU64], serial: u64) -> bool {
     words.first().is_some_and(|lease| {
         // Acquire pairs with the Release of the previous event's end.
         lease
-            .compare_exchange(serial << 1, serial << 1 | 1, Ordering::Acquire, Ordering::Relaxed)
+            .compare_exchange(
+                serial << 1,
+                serial << 1 | 1,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            )
             .is_ok()
     })
 }
@@ -98,13 +105,23 @@ fn take<'a>(
         let serial = next.fetch_add(1, Ordering::Relaxed) + 1;
         let index = (serial - 1).checked_rem(chunks)?;
         let words = chunk(index)?;
-        let [lease_word, committed, ..] = words else { return None };
+        let [lease_word, committed, ..] = words else {
+            return None;
+        };
         let before = lease_word.load(Ordering::Relaxed);
         let is_busy = before & 1 == 1;
+        // A thread that was late finds a chunk already leased under a newer serial.
+        let is_newer = before >> 1 > serial;
         // Acquire pairs with the Release that ended the previous owner's last event.
         if is_busy
+            || is_newer
             || lease_word
-                .compare_exchange(before, serial << 1 | 1, Ordering::Acquire, Ordering::Relaxed)
+                .compare_exchange(
+                    before,
+                    serial << 1 | 1,
+                    Ordering::Acquire,
+                    Ordering::Relaxed,
+                )
                 .is_err()
         {
             continue;
@@ -113,7 +130,11 @@ fn take<'a>(
         // from here on finds the serial changed when it looks again.
         fence(Ordering::Release);
         committed.store(serial << 16, Ordering::Relaxed);
-        *lease = Lease { chunk: index, serial, events: 0 };
+        *lease = Lease {
+            chunk: index,
+            serial,
+            events: 0,
+        };
         return Some(words);
     }
     None
@@ -137,7 +158,10 @@ pub fn read<W: Words + ?Sized>(
         return None;
     }
     let events = (committed as usize & 0xffff).min(CHUNK_EVENTS);
-    words.copy(first + EVENTS_AT as u64, into.get_mut(..events * EVENT_WORDS)?);
+    words.copy(
+        first + EVENTS_AT as u64,
+        into.get_mut(..events * EVENT_WORDS)?,
+    );
     // Pairs with the Release fence in `take`.
     acquire_fence();
     (words.load(first) >> 1 == serial).then_some((serial, events))

@@ -130,7 +130,9 @@ pub fn publish(row: &[AtomicU64], identity: &Identity) {
     let shape = u64::from(identity.first_frame)
         | u64::from(identity.depth) << 32
         | u64::from(identity.flags) << 48;
-    let [hash, place, modules, made, ..] = row else { return };
+    let [hash, place, modules, made, ..] = row else {
+        return;
+    };
     // Relaxed: these three are published by the hash.
     place.store(shape, Ordering::Relaxed);
     modules.store(identity.modules, Ordering::Relaxed);
@@ -218,7 +220,10 @@ pub fn read<W: Words + ?Sized>(words: &W, region: RegionShape, row: u64) -> Opti
 /// What is live at a site right now, by the writer's own view of its row.
 pub(crate) fn live(row: &[AtomicU64]) -> AtPeak {
     // Relaxed: totals are each right by themselves.
-    let word = |place: usize| row.get(place).map_or(0, |word| word.load(Ordering::Relaxed));
+    let word = |place: usize| {
+        row.get(place)
+            .map_or(0, |word| word.load(Ordering::Relaxed))
+    };
     let lasting = |place: usize| word(BORN + place).saturating_sub(word(DIED + place));
     let spread = |place: usize| variance(word(BORN + place)) - variance(word(DIED + place));
     AtPeak {
@@ -277,5 +282,9 @@ fn totals(copy: &[u64; SITE_WORDS], place: usize) -> Totals {
 /// A variance from its bits; whatever is not a finite, positive number reads as 0.
 fn variance(bits: u64) -> f64 {
     let value = f64::from_bits(bits);
-    if value.is_finite() && value > 0.0 { value } else { 0.0 }
+    if value.is_finite() && value > 0.0 {
+        value
+    } else {
+        0.0
+    }
 }

@@ -81,7 +81,9 @@ impl Slot {
 
 /// The writer's half: fills a slot that the caller owns and publishes it as live.
 pub fn publish(row: &[AtomicU64], block: &Slot) {
-    let [head, address, size, birth, death, origin, shape, freed_by] = row else { return };
+    let [head, address, size, birth, death, origin, shape, freed_by] = row else {
+        return;
+    };
     // Relaxed: only the owner of the slot writes it.
     let generation = (head.load(Ordering::Relaxed) >> 8).wrapping_add(1);
     head.store(generation << 8 | state::WRITING, Ordering::Relaxed);
@@ -132,7 +134,9 @@ pub fn set_state(row: &[AtomicU64], state: u64) {
 
 /// The writer's half: what the owner of a slot needs to end its block.
 pub fn owned(row: &[AtomicU64]) -> Option<Slot> {
-    let [head, address, size, birth, death, origin, shape, freed_by] = row else { return None };
+    let [head, address, size, birth, death, origin, shape, freed_by] = row else {
+        return None;
+    };
     // Relaxed: the owner took the address from the private index, whose Acquire pairs with the
     // Release that put it there after these words were stored.
     Some(decode([
@@ -166,16 +170,29 @@ pub fn read_batch<W: Words + ?Sized>(
     let (Some(copy), Some(again)) = (copy.get_mut(..used), again.get_mut(..used)) else {
         return 0;
     };
+    // Three looks, as in `read`: heads, whole rows, heads. One copy cannot give both a head and
+    // its row, because its words may come from different moments.
+    let mut heads = [0; BATCH_ROWS];
     words.copy(region.row(first), copy);
+    for (head, row) in heads.iter_mut().zip(copy.chunks_exact(SLOT_WORDS)) {
+        *head = row.first().copied().unwrap_or(0);
+    }
+    // Pairs with the Release of the state in `publish` and `end`.
+    acquire_fence();
+    words.copy(region.row(first), copy);
+    // Pairs with the Release fence in `publish`.
     acquire_fence();
     words.copy(region.row(first), again);
     let mut torn = 0;
-    let pairs = copy.chunks_exact(SLOT_WORDS).zip(again.chunks_exact(SLOT_WORDS));
-    for (row, (copy, again)) in (first..).zip(pairs) {
-        if copy.first().is_none_or(|head| head & 0xff == state::EMPTY) {
+    let pairs = copy
+        .chunks_exact(SLOT_WORDS)
+        .zip(again.chunks_exact(SLOT_WORDS));
+    for ((row, head), (copy, again)) in (first..).zip(&heads).zip(pairs) {
+        if head & 0xff == state::EMPTY {
             continue;
         }
-        let whole = if copy.first() == again.first() { whole(copy) } else { None };
+        let is_stable = copy.first() == Some(head) && again.first() == Some(head);
+        let whole = if is_stable { whole(copy) } else { None };
         match whole.or_else(|| read(words, region, row)) {
             Some(slot) => each(row, slot),
             None => torn += 1,
@@ -203,7 +220,12 @@ pub fn read<W: Words + ?Sized>(words: &W, region: RegionShape, row: u64) -> Opti
 }
 
 fn whole(copy: &[u64]) -> Option<Slot> {
-    let slot = decode(<[u64; SLOT_WORDS]>::try_from(copy).ok()?);
+    let mut slot = decode(<[u64; SLOT_WORDS]>::try_from(copy).ok()?);
+    if slot.is_live() {
+        // `end` stores these two first, so they may be there before the state is.
+        slot.death_ticks = 0;
+        slot.freed_by = 0;
+    }
     let is_known = matches!(
         slot.state,
         state::LIVE | state::REALLOCATING | state::FREED | state::FOUND_DEAD
@@ -212,7 +234,16 @@ fn whole(copy: &[u64]) -> Option<Slot> {
 }
 
 fn decode(words: [u64; SLOT_WORDS]) -> Slot {
-    let [head, address, size_bytes, birth_ticks, death_ticks, origin, shape, freed_by] = words;
+    let [
+        head,
+        address,
+        size_bytes,
+        birth_ticks,
+        death_ticks,
+        origin,
+        shape,
+        freed_by,
+    ] = words;
     let (site, thread) = crate::header::unpack(origin);
     Slot {
         state: head & 0xff,

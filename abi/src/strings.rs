@@ -22,8 +22,12 @@ pub fn append(table: &Table<'_>, bytes: &[u8], grow: impl Fn(u64) -> u64) -> u64
     if words == 0 {
         return 0;
     }
-    let Some(first) = table.claim(words, grow) else { return 0 };
-    let Some(room) = table.span(first, words) else { return 0 };
+    let Some(first) = table.claim(words, grow) else {
+        return 0;
+    };
+    let Some(room) = table.span(first, words) else {
+        return 0;
+    };
     for (word, part) in room.iter().zip(bytes.chunks(8)) {
         let mut value = [0; 8];
         for (to, from) in value.iter_mut().zip(part) {

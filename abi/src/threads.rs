@@ -76,10 +76,27 @@ pub fn read<W: Words + ?Sized>(words: &W, region: RegionShape, row: u64) -> Opti
     }
     let mut copy = [0; THREAD_WORDS];
     words.copy(first, &mut copy);
-    let [_, name_low, name_high, started_ticks, ended_ticks, bytes, sampled, foreign_frees] = copy;
+    let [
+        _,
+        name_low,
+        name_high,
+        started_ticks,
+        ended_ticks,
+        bytes,
+        sampled,
+        foreign_frees,
+    ] = copy;
     let mut name = [0; 16];
     for (part, word) in name.chunks_mut(8).zip([name_low, name_high]) {
         part.copy_from_slice(&word.to_le_bytes());
     }
-    Some(Thread { tid, name, started_ticks, ended_ticks, bytes, sampled, foreign_frees })
+    Some(Thread {
+        tid,
+        name,
+        started_ticks,
+        ended_ticks,
+        bytes,
+        sampled,
+        foreign_frees,
+    })
 }

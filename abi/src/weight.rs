@@ -24,12 +24,20 @@ impl Interval {
     /// The largest power of two that is not above `bytes`; at least 2 bytes.
     pub const fn at_most(bytes: u64) -> Self {
         let exponent = if bytes < 2 { 1 } else { bytes.ilog2() as u8 };
-        if exponent > Self::COARSEST.0 { Self::COARSEST } else { Self(exponent) }
+        if exponent > Self::COARSEST.0 {
+            Self::COARSEST
+        } else {
+            Self(exponent)
+        }
     }
 
     /// The interval as it stands in the segment; anything unknown reads as the coarsest.
     pub const fn from_exponent(exponent: u8) -> Self {
-        if exponent > Self::COARSEST.0 { Self::COARSEST } else { Self(exponent) }
+        if exponent > Self::COARSEST.0 {
+            Self::COARSEST
+        } else {
+            Self(exponent)
+        }
     }
 
     /// How the interval stands in the segment: log2 of the bytes, 0 for every block.
@@ -73,7 +81,9 @@ impl Weight {
             objects_variance: 0.0,
             bytes_variance: 0.0,
         };
-        let Some(mean_bytes) = interval.bytes() else { return certain };
+        let Some(mean_bytes) = interval.bytes() else {
+            return certain;
+        };
         if size_bytes == 0 {
             return certain;
         }
@@ -130,7 +140,14 @@ mod tests {
 
     #[test]
     fn an_interval_rounds_down_to_a_power_of_two() {
-        for (asked, got) in [(0, 2), (1, 2), (2, 2), (3, 2), (4096, 4096), (524_289, 524_288)] {
+        for (asked, got) in [
+            (0, 2),
+            (1, 2),
+            (2, 2),
+            (3, 2),
+            (4096, 4096),
+            (524_289, 524_288),
+        ] {
             assert_eq!(Interval::at_most(asked).bytes(), Some(got), "{asked}");
         }
         assert_eq!(Interval::at_most(u64::MAX), Interval::COARSEST);

@@ -28,13 +28,18 @@ pub trait Words {
 
 impl Words for [AtomicU64] {
     fn load(&self, index: u64) -> u64 {
-        let word = usize::try_from(index).ok().and_then(|index| self.get(index));
+        let word = usize::try_from(index)
+            .ok()
+            .and_then(|index| self.get(index));
         // Acquire pairs with the Release that published the row this word belongs to.
         word.map_or(0, |word| word.load(Ordering::Acquire))
     }
 
     fn copy(&self, index: u64, into: &mut [u64]) {
-        let from = usize::try_from(index).ok().and_then(|index| self.get(index..)).unwrap_or(&[]);
+        let from = usize::try_from(index)
+            .ok()
+            .and_then(|index| self.get(index..))
+            .unwrap_or(&[]);
         into.fill(0);
         for (to, word) in into.iter_mut().zip(from) {
             // Relaxed: the caller looks at a version word before and after.
@@ -45,11 +50,18 @@ impl Words for [AtomicU64] {
 
 impl Words for [u64] {
     fn load(&self, index: u64) -> u64 {
-        usize::try_from(index).ok().and_then(|index| self.get(index)).copied().unwrap_or(0)
+        usize::try_from(index)
+            .ok()
+            .and_then(|index| self.get(index))
+            .copied()
+            .unwrap_or(0)
     }
 
     fn copy(&self, index: u64, into: &mut [u64]) {
-        let from = usize::try_from(index).ok().and_then(|index| self.get(index..)).unwrap_or(&[]);
+        let from = usize::try_from(index)
+            .ok()
+            .and_then(|index| self.get(index..))
+            .unwrap_or(&[]);
         into.fill(0);
         for (to, word) in into.iter_mut().zip(from) {
             *to = *word;

@@ -50,7 +50,7 @@ impl Config {
             b"MEMSHIM_DIR" => copy(&mut self.directory, value),
             b"MEMSHIM_MAX_SEGMENT" => self.max_segment_bytes = size(value),
             b"MEMSHIM_DISABLE" => self.is_disabled |= !matches!(value, b"" | b"0"),
-            b"MEMSHIM_PROGRAMS" => self.is_disabled |= !selects(value, base_name(program)),
+            b"MEMSHIM_PROGRAMS" => self.is_disabled |= !selects_this(value, program),
             b"MEMSHIM_SEED" => self.seed = size(value),
             b"TMPDIR" => copy(&mut self.temporary, value),
             _ => {}
@@ -125,28 +125,46 @@ fn size(text: &[u8]) -> Option<u64> {
         .filter(|shifted| shifted >> shift == number)
 }
 
+/// Whether the patterns select this process, by its executable's name or the one it was called by:
+/// busybox, and redis-server on Debian, are links to an executable of another name.
+fn selects_this(patterns: &[u8], program: &[u8]) -> bool {
+    let mut arguments = [0; 512];
+    let filled = sys::read_file(c"/proc/self/cmdline", &mut arguments);
+    let mut arguments = arguments
+        .get(..filled)
+        .unwrap_or(&[])
+        .split(|byte| *byte == 0);
+    let called = arguments.next().unwrap_or(program);
+    selects(patterns, [base_name(program), base_name(called)])
+}
+
 fn base_name(path: &[u8]) -> &[u8] {
     path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
 }
 
-/// Whether a list of patterns selects a program: one must match, and none of those after `!`.
+/// Whether a list of patterns selects a program that goes by two names: one pattern must match
+/// one of them, and none of those after `!`.
 ///
 /// Patterns are separated by commas; `*` stands for any text and `?` for one character.
-fn selects(patterns: &[u8], program: &[u8]) -> bool {
+fn selects(patterns: &[u8], names: [&[u8]; 2]) -> bool {
     let mut has_positive = false;
     let mut is_selected = false;
     for pattern in patterns
         .split(|byte| *byte == b',')
         .filter(|pattern| !pattern.is_empty())
     {
-        if let Some(excluded) = pattern.strip_prefix(b"!") {
-            if matches(excluded, program) {
-                return false;
+        let excluded = pattern.strip_prefix(b"!");
+        let is_match = names
+            .iter()
+            .any(|name| matches(excluded.unwrap_or(pattern), name));
+        match excluded {
+            Some(_) if is_match => return false,
+            Some(_) => {}
+            None => {
+                has_positive = true;
+                is_selected |= is_match;
             }
-            continue;
         }
-        has_positive = true;
-        is_selected |= matches(pattern, program);
     }
     is_selected || !has_positive
 }

@@ -12,12 +12,13 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use memshim_abi::header::{self, at, bypass, origin, pack, state};
 use memshim_abi::region::Region;
 use memshim_abi::sites::{self, Identity};
+use memshim_abi::weight::Interval;
 use memshim_abi::{AtomicU64 as Word, threads};
 
 use crate::config::Config;
 use crate::runtime::{self, Runtime};
 use crate::segment::set;
-use crate::{bootstrap, clock, filter, modules, private, real, record, segment, sys, thread};
+use crate::{bootstrap, clock, filter, modules, private, real, record, segment, sys, thread, unwind};
 
 const NOT_BOOTED: u64 = 0;
 const BOOTING: u64 = 1;
@@ -25,8 +26,10 @@ const BOOTED: u64 = 2;
 
 static BOOT: AtomicU64 = AtomicU64::new(NOT_BOOTED);
 
-/// Rows of a table that the private indexes can name.
-const ROWS_MAX: u64 = 1 << 27;
+/// Rows of a table that the private indexes name at most: a million samples are half a terabyte of
+/// heap at the default interval, and before that the interval doubles.
+const ROWS_SAMPLED: u64 = 1 << 20;
+const ROWS_EXACT: u64 = 1 << 27;
 
 /// Segments started by this process image, forked ancestors included.
 static STARTS: AtomicU64 = AtomicU64::new(0);
@@ -63,7 +66,9 @@ pub fn boot() -> bool {
     let config = Config::read(program.get(..len).unwrap_or(&[]));
     if !config.is_disabled {
         if let Some(plan) = segment::plan(&config) {
-            let rows = |region| plan.capacity(region).min(ROWS_MAX) as usize;
+            let is_exact = config.interval == Interval::EXACT;
+            let most = if is_exact { ROWS_EXACT } else { ROWS_SAMPLED };
+            let rows = |region| plan.capacity(region).min(most) as usize;
             // Without private memory that a child finds empty there is no recording at all.
             let _ = private::create(rows(Region::Sites), rows(Region::Slots));
         }
@@ -107,6 +112,8 @@ pub fn start() -> Option<&'static Runtime> {
     if is_forked {
         filter::clear();
         bootstrap::mark();
+        // Each rule learnt anew shows its module to this segment.
+        unwind::forget_rules();
     }
     let is_made = make_segment(runtime, config, is_forked);
     let phase = if is_made {
@@ -255,7 +262,7 @@ fn find_bypass() -> u64 {
         // SAFETY: `name` is a C string; RTLD_DEFAULT searches as the program would.
         unsafe { sys::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) as u64 }
     };
-    let object_of = |address: u64| crate::unwind::find_object(address).map(|object| object.start);
+    let object_of = |address: u64| unwind::find_object(address).map(|object| object.start);
     let ours = object_of(find_bypass as *const () as u64);
     let malloc = lookup(c"malloc");
     let new = lookup(c"_Znwm");

@@ -28,7 +28,13 @@ fn replay(steps: &[Step], interval: crate::weight::Interval) {
     let header = words(HEADER_WORDS as usize);
     let sites: Vec<Vec<AtomicU64>> = (0..SITES).map(|_| words(SITE_WORDS)).collect();
     for (index, site) in sites.iter().enumerate() {
-        sites::publish(site, &Identity { hash: index as u64 + 1, ..Identity::default() });
+        sites::publish(
+            site,
+            &Identity {
+                hash: index as u64 + 1,
+                ..Identity::default()
+            },
+        );
     }
     let mut living: Vec<(usize, u64)> = Vec::new();
     let (mut most, mut at_most) = (0, [0; SITES]);
@@ -63,8 +69,15 @@ fn replay(steps: &[Step], interval: crate::weight::Interval) {
     let epoch = header[at::PEAK_EPOCH].load(Ordering::Relaxed);
     assert_eq!(header[at::PEAK_BYTES].load(Ordering::Relaxed), most);
     for (site, expected) in sites.iter().zip(at_most) {
-        let region = crate::region::RegionShape { first_word: 0, rows: 1, row_words: 96 };
-        let frozen: Vec<u64> = site.iter().map(|word| word.load(Ordering::Relaxed)).collect();
+        let region = crate::region::RegionShape {
+            first_word: 0,
+            rows: 1,
+            row_words: 96,
+        };
+        let frozen: Vec<u64> = site
+            .iter()
+            .map(|word| word.load(Ordering::Relaxed))
+            .collect();
         let site = sites::read::<[u64]>(&frozen, region, 0).expect("published");
         assert_eq!(of_site(&site, epoch).bytes, expected);
     }

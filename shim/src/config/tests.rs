@@ -41,9 +41,19 @@ fn patterns_select_programs_by_base_name() {
         ("*a*b*c", "xxaxxbxx", false),
         ("", "anything", true),
     ] {
-        let selected = selects(patterns.as_bytes(), base_name(program.as_bytes()));
+        let path = format!("/usr/bin/{program}");
+        let names = [base_name(path.as_bytes()), b"other"];
+        let selected = selects(patterns.as_bytes(), names);
         assert_eq!(selected, expected, "{patterns} {program}");
     }
+}
+
+#[test]
+fn a_program_is_selected_by_either_of_its_names() {
+    let names: [&[u8]; 2] = [b"redis-check-rdb", b"redis-server"];
+    assert!(selects(b"redis-server", names));
+    assert!(selects(b"redis-check-rdb", names));
+    assert!(!selects(b"*,!redis-server", names));
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! Remembers the rule of every pc seen so far, for the whole process, without a lock.
+//! Remembers the rule of every return address seen so far, for the whole process, without a lock.
 //!
 //! ```text
 //!  63 .............................. 32   31 ............... 0
 //!  tag: bits 47..15 of the address         rule (see rule.rs)
 //! ```
-//! The bucket's number is the low 15 bits of the address mixed with the rest, so bucket and tag
-//! together are the whole address: a hit is never another pc's rule. A bucket has two entries, the
+//! The bucket's number is the low 15 bits of the address mixed with the next 15, so bucket and tag
+//! together are the whole address: a hit is never another address's rule. A bucket has two entries, the
 //! last one learnt first. Each entry is one word and says everything about itself; threads that
 //! write one at the same time lose a rule, which is learnt again, and nothing else. The table
 //! begins as zero pages, so it costs only what is used.
@@ -24,16 +24,17 @@ static RULES: [Bucket; BUCKETS] =
     [const { [const { AtomicU64::new(0) }, const { AtomicU64::new(0) }] }; BUCKETS];
 
 fn bucket(address: u64) -> Option<&'static Bucket> {
-    let high = address >> BUCKET_BITS;
-    let mixed = address ^ high ^ high >> BUCKET_BITS;
+    let mixed = address ^ address >> BUCKET_BITS;
     RULES.get(mixed as usize & (BUCKETS - 1))
 }
 
+/// An empty entry is tagged for the lowest 32 KiB of memory, which hold no code: its rule has no
+/// kind, and is followed like one for code without unwind data.
 fn rule_if_tagged(entry: u64, address: u64) -> Option<Rule> {
-    (entry >> 32 == address >> BUCKET_BITS && entry != 0).then(|| Rule::from_bits(entry as u32))
+    (entry >> 32 == address >> BUCKET_BITS).then(|| Rule::from_bits(entry as u32))
 }
 
-/// The rule of an address, if it was learnt and not displaced.
+/// The rule of a return address, if it was learnt and not displaced.
 #[inline]
 pub(super) fn get(address: u64) -> Option<Rule> {
     let [first, second] = bucket(address)?;
@@ -42,7 +43,7 @@ pub(super) fn get(address: u64) -> Option<Rule> {
         .or_else(|| rule_if_tagged(second.load(Relaxed), address))
 }
 
-/// Remembers the rule of an address, in place of the older of its bucket's two.
+/// Remembers the rule of a return address, in place of the older of its bucket's two.
 pub(super) fn insert(address: u64, rule: Rule) {
     if address >> ADDRESS_BITS != 0 {
         return;

@@ -88,7 +88,8 @@ struct Search {
     found: Option<Object>,
 }
 
-fn find_by_walking(pc: u64) -> Option<Object> {
+/// The object that holds `pc`, by the list of all.
+pub(super) fn find_by_walking(pc: u64) -> Option<Object> {
     let address = weak_function!("dl_iterate_phdr");
     if address == 0 {
         return None;

@@ -29,6 +29,7 @@ mod stack;
 mod table;
 #[cfg(test)]
 mod tests;
+mod unusual;
 
 pub use cache::forget_rules;
 pub use find::{Object, find_object};
@@ -91,12 +92,19 @@ pub fn walk(
     let mut frame = Frame::new(&start);
     let mut written = Written::new(frames);
     let end = loop {
-        if written.total == FRAME_LIMIT {
+        // A variable of its own, whose address nobody takes, stays in registers.
+        let mut known = frame;
+        while written.push(known.pc)
+            && let Some(caller) = known.caller_at_once(&stack)
+        {
+            known = caller;
+        }
+        if written.is_full() {
             break End::TooDeep;
         }
-        written.push(frame.pc);
-        if let Err(end) = frame.step(&mut stack, on_object) {
-            break end;
+        match known.caller(&mut stack, on_object) {
+            Ok(caller) => frame = caller,
+            Err(end) => break end,
         }
     };
     stack.remember();
@@ -125,8 +133,9 @@ impl<'a> Written<'a> {
         }
     }
 
+    /// Writes a frame; false if it is the last that a walk may have.
     #[inline]
-    fn push(&mut self, pc: u64) {
+    fn push(&mut self, pc: u64) -> bool {
         if self.next == self.frames.len() {
             self.next /= 2;
         }
@@ -135,6 +144,11 @@ impl<'a> Written<'a> {
         }
         self.next += 1;
         self.total += 1;
+        !self.is_full()
+    }
+
+    fn is_full(&self) -> bool {
+        self.total == FRAME_LIMIT
     }
 
     /// Puts the second half in order, and returns how many frames there are.

@@ -9,7 +9,7 @@
 //! address lies in the word below it. What does not fit the picture (0.17 % of the rows of some 150
 //! libraries) is [`Rule::GENERIC`]: evaluated again from the unwind data at every visit.
 
-use super::arch::{FRAME_POINTER, STACK_POINTER};
+use super::arch::{FRAME_POINTER, RED_ZONE, STACK_POINTER};
 use super::program::{Cfa, Row, Saved};
 
 /// How to find the caller.
@@ -78,8 +78,9 @@ impl Rule {
             Saved::At(offset) => words(offset.checked_neg()?, SLOT_BITS)?,
             _ => return None,
         };
-        // The walk reads only live memory, which ends at the stack pointer.
-        if kind == kind::FROM_STACK_POINTER && slot > distance {
+        // The walk reads only live memory, which ends with the red zone.
+        let lowest = distance + (RED_ZONE / WORD) as u32;
+        if kind == kind::FROM_STACK_POINTER && slot > lowest {
             return None;
         }
         Some(Rule(kind | distance << CFA_SHIFT | slot << SLOT_SHIFT))

@@ -6,9 +6,9 @@
 //!   ...|guard|.|######|######|######|######|      |      |TLS #####|
 //!              ^start          end^   grows a page a probe -->
 //! ```
-//! A walk reads only between the page of its stack pointer and the end of the pages that it has
-//! asked the kernel about, one after the other, without a gap. A call into the kernel for each page
-//! of each walk would be dear, so what was proved is kept from walk to walk, where that is sound:
+//! A walk reads only between the page of its stack pointer (or of its red zone) and the end of the
+//! pages that it has asked the kernel about, one after the other, without a gap. To ask about each
+//! page in each walk would be dear, so what was proved is kept where that is sound:
 //!
 //! * The memory above the stack pointer of a thread's *native* stack is in use until the thread
 //!   ends; nobody can unmap it. A stack is native if readable pages lead without a gap from the
@@ -24,11 +24,12 @@
 //! Memory that another thread unmaps while a walk reads it cannot be helped; it is no live stack of
 //! this thread, so only a wrong unwind rule leads there.
 
-use super::arch::{PAGE, is_main_thread, is_readable, thread_pointer, weak_function};
+use super::arch::{PAGE, RED_ZONE, is_main_thread, is_readable, thread_pointer, weak_function};
 
 /// The stack memory of one thread that is known to stay readable as long as the thread lives.
 ///
 /// It belongs into the thread's state, and must be new for every thread.
+#[derive(Default)]
 pub struct StackRange {
     /// The lowest address of it.
     pub lo: u64,
@@ -57,6 +58,8 @@ const SWITCHES: u32 = 64;
 pub(super) struct Stack<'a> {
     start: u64,
     end: u64,
+    /// How many addresses from `start` on are those of a whole word.
+    words: u64,
     native: &'a mut StackRange,
     pages_left: u64,
     switches_left: u32,
@@ -68,6 +71,7 @@ impl<'a> Stack<'a> {
         let mut stack = Stack {
             start: 0,
             end: 0,
+            words: 0,
             native,
             pages_left: 0,
             switches_left: SWITCHES,
@@ -78,35 +82,47 @@ impl<'a> Stack<'a> {
 
     #[inline]
     fn begin_at(&mut self, stack_pointer: u64) {
-        self.start = page_of(stack_pointer);
-        if self.native.lo <= self.start && self.start < self.native.hi {
-            self.end = self.native.hi;
+        self.begin_at_page(page_of(stack_pointer.saturating_sub(RED_ZONE)));
+    }
+
+    #[inline]
+    fn begin_at_page(&mut self, start: u64) {
+        if self.native.lo <= start && start < self.native.hi {
+            self.set(start, self.native.hi);
             self.pages_left = 0;
         } else {
-            self.end = self.start;
-            self.pages_left = pages_to_ask(stack_pointer);
+            self.set(start, start);
+            self.pages_left = pages_to_ask(start);
         }
     }
 
-    /// The word at an address of this stack, in the caller's part of it.
     #[inline]
-    pub(super) fn read(&mut self, address: u64) -> Option<u64> {
-        if !self.holds(address) && !self.extend_to(address) {
-            return None;
-        }
+    fn set(&mut self, start: u64, end: u64) {
+        self.start = start;
+        self.end = end;
+        self.words = end.saturating_sub(start).saturating_sub(7);
+    }
+
+    /// The word at an address that was proved to be on this stack.
+    #[inline]
+    pub(super) fn read_known(&self, address: u64) -> Option<u64> {
         // SAFETY: [start, end) was proved readable, in this walk or as native stack, and holds the
         // eight bytes.
-        Some(unsafe { read_word(address) })
+        self.holds(address).then(|| unsafe { read_word(address) })
+    }
+
+    /// The word at an address of this stack, in the caller's part of it.
+    pub(super) fn read(&mut self, address: u64) -> Option<u64> {
+        self.reaches(address);
+        self.read_known(address)
     }
 
     #[inline]
     fn holds(&self, address: u64) -> bool {
-        let last_word = self.end.wrapping_sub(8);
-        self.start <= address && address <= last_word && self.start != self.end
+        address.wrapping_sub(self.start) < self.words
     }
 
     /// Proves more pages, up to the one that holds the end of the word at `address`.
-    #[cold]
     fn extend_to(&mut self, address: u64) -> bool {
         let Some(last) = address.checked_add(7) else {
             return false;
@@ -121,18 +137,17 @@ impl<'a> Stack<'a> {
             return false;
         }
         if self.start == self.end && !is_readable(self.start) {
-            // A frame that overflowed its stack: its stack pointer is in the guard page.
-            self.start = page_of(address);
-            self.end = self.start;
+            // The stack pointer is just above the guard page, or in it after an overflow.
+            self.begin_at_page(page_of(address));
         }
         while self.end <= last {
             if self.end == self.native.lo && self.native.lo < self.native.hi {
                 // Without a gap from here to the native stack: this is its lower part.
                 self.native.lo = self.start;
-                self.end = self.native.hi;
+                self.set(self.start, self.native.hi);
             } else if self.pages_left != 0 && is_readable(self.end) {
                 self.pages_left -= 1;
-                self.end = self.end.saturating_add(PAGE);
+                self.set(self.start, self.end.saturating_add(PAGE));
             } else {
                 return false;
             }
@@ -155,7 +170,6 @@ impl<'a> Stack<'a> {
     }
 
     /// Changes to the stack that begins at an address. False if the walk has changed too often.
-    #[cold]
     pub(super) fn switch_to(&mut self, address: u64) -> bool {
         let Some(left) = self.switches_left.checked_sub(1) else {
             return false;
@@ -174,7 +188,6 @@ impl<'a> Stack<'a> {
         }
     }
 
-    #[cold]
     fn remember_if_native(&mut self) {
         let reach = self.end.saturating_add(PAGES_BELOW_ANCHOR * PAGE);
         let is_near = |anchor: u64| self.start < anchor && anchor < reach;

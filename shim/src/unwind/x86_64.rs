@@ -14,6 +14,8 @@ pub(super) const STACK_POINTER: u64 = 7;
 pub(super) const RETURN_ADDRESS: u64 = 16;
 /// Addresses of user space lie below this bit, except where a program asks for 5-level paging.
 pub(super) const ADDRESS_BITS: u32 = 47;
+/// How many bytes below the stack pointer belong to the function too (psABI, 3.2.2).
+pub(super) const RED_ZONE: u64 = 128;
 /// The page size of the processor: memory becomes readable and unreadable in these steps.
 pub(super) const PAGE: u64 = 4096;
 

@@ -1,0 +1,95 @@
+//! From sums over samples to figures that say how sure they are.
+
+#![forbid(unsafe_code)]
+
+use crate::history::{History, Site, Sum};
+use crate::report::{Column, Unit, Value};
+use crate::source::{Interval, OBJECT_UNIT, Weight};
+use crate::statistics::interval::Sums;
+
+/// How finely a process was sampled, and so how much one more sample could have told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sampling {
+    coarsest: Interval,
+}
+
+impl Sampling {
+    pub(crate) fn of(history: &History) -> Sampling {
+        Sampling {
+            coarsest: history.intervals.coarsest(),
+        }
+    }
+
+    /// The bytes of `sum`.
+    pub(crate) fn bytes(&self, sum: &Sum) -> Value {
+        let sums = Sums {
+            total: sum.bytes as f64,
+            variance: sum.bytes_variance,
+            seen: sum.raw_bytes as f64,
+            unseen_weight: self.coarsest.bytes().unwrap_or(0) as f64,
+        };
+        sums.estimate(Unit::Bytes).into()
+    }
+
+    /// The blocks of `sum`, none of which is smaller than `smallest_bytes`.
+    pub(crate) fn objects(&self, sum: &Sum, smallest_bytes: Option<u64>) -> Value {
+        let sums = Sums {
+            total: sum.objects(),
+            variance: sum.objects_variance,
+            seen: sum.raw_objects as f64,
+            unseen_weight: self.weight_of(smallest_bytes.unwrap_or(1)),
+        };
+        sums.estimate(Unit::Count).into()
+    }
+
+    /// How many blocks one sample of this size stands for; 0 when all are recorded.
+    pub(crate) fn weight_of(&self, size_bytes: u64) -> f64 {
+        if self.coarsest == Interval::EXACT {
+            return 0.0;
+        }
+        Weight::of(size_bytes.max(1), self.coarsest).objects as f64 / OBJECT_UNIT as f64
+    }
+}
+
+/// The columns of a table of figures of sites: the figures of [`figures`], then the stack.
+pub(crate) fn columns() -> Vec<Column> {
+    let figure = |key, title, unit| Column::new(key, title, unit);
+    vec![
+        figure("live_bytes", "live", Unit::Bytes),
+        figure("live_objects", "live objects", Unit::Count),
+        figure("allocated_bytes", "allocated", Unit::Bytes),
+        figure("allocated_objects", "objects", Unit::Count),
+        figure("freed_bytes", "freed", Unit::Bytes),
+        figure("freed_objects", "freed objects", Unit::Count),
+        figure("peak_live_bytes", "at peak", Unit::Bytes),
+        figure("stack", "stack", Unit::Stack),
+    ]
+}
+
+/// What one site has done, in the order of [`columns`].
+pub(crate) fn figures(history: &History, site: &Site) -> Vec<Value> {
+    let sampling = Sampling::of(history);
+    let smallest = site.smallest_bytes();
+    let (born, died, live) = (site.born(), site.died(), site.live());
+    vec![
+        sampling.bytes(&live),
+        sampling.objects(&live, smallest),
+        sampling.bytes(&born),
+        sampling.objects(&born, smallest),
+        sampling.bytes(&died),
+        sampling.objects(&died, smallest),
+        sampling.bytes(&at_peak(history, site)),
+    ]
+}
+
+/// What lived at a site at the peak; how much of it was seen is not kept.
+pub(crate) fn at_peak(history: &History, site: &Site) -> Sum {
+    let at_peak = site.at_peak(history.peak.epoch);
+    Sum {
+        object_parts: at_peak.objects.into(),
+        bytes: at_peak.bytes.into(),
+        objects_variance: at_peak.objects_variance,
+        bytes_variance: at_peak.bytes_variance,
+        ..Sum::default()
+    }
+}

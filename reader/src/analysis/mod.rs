@@ -1,0 +1,150 @@
+//! The questions that can be asked about a history, and the one list of them.
+//!
+//! A new one is a file and its line in [`ANALYSES`]: its subcommand, its flags, its help (the doc
+//! comment) and every output format follow.
+
+#![forbid(unsafe_code)]
+
+mod estimate;
+mod leaks;
+mod sites;
+mod sizes;
+mod stack;
+mod summary;
+mod target;
+
+use std::collections::HashSet;
+
+use clap::{ArgMatches, Args, Command};
+
+use crate::history::{History, Site, SiteIndex};
+use crate::report::{Report, Section};
+
+pub use stack::stack_of;
+
+/// Every analysis, in the order in which help lists them.
+pub const ANALYSES: &[Entry] = &[
+    Entry::of::<summary::Summary>(),
+    Entry::of::<sites::Sites>(),
+    Entry::of::<leaks::Leaks>(),
+    Entry::of::<sizes::Sizes>(),
+];
+
+/// A question about a history.
+///
+/// The doc comment of its type is its line of help, its fields are its own flags.
+pub trait Analysis: Args {
+    /// Its name on the command line.
+    const NAME: &'static str;
+
+    /// The answer, in the order in which it should be read.
+    fn sections(&self, subject: &Subject<'_>) -> Vec<Section>;
+}
+
+/// What an analysis is asked about.
+pub struct Subject<'a> {
+    /// All that is known.
+    pub history: &'a History,
+    /// The sites that count; all where nothing was filtered.
+    pub selected: Option<HashSet<SiteIndex>>,
+    /// How many rows a table may have, if the user said so.
+    pub top: Option<usize>,
+    /// Whether people will read it, who want the largest rows and not all.
+    pub is_for_people: bool,
+}
+
+impl<'a> Subject<'a> {
+    /// A subject without filters, with all rows.
+    pub fn new(history: &'a History) -> Subject<'a> {
+        Subject {
+            history,
+            selected: None,
+            top: None,
+            is_for_people: false,
+        }
+    }
+
+    /// The sites that count, with their places in the history.
+    pub fn sites(&self) -> impl Iterator<Item = (SiteIndex, &'a Site)> {
+        let sites = self.history.sites.all.iter().enumerate();
+        sites.filter(|(index, _)| self.is_selected(*index))
+    }
+
+    /// Whether a site counts.
+    pub fn is_selected(&self, index: SiteIndex) -> bool {
+        self.selected
+            .as_ref()
+            .is_none_or(|selected| selected.contains(&index))
+    }
+
+    /// How many rows a table may have where people usually want `usual`.
+    pub fn rows_max(&self, usual: usize) -> usize {
+        match self.top {
+            Some(top) => top,
+            None if self.is_for_people => usual,
+            None => usize::MAX,
+        }
+    }
+}
+
+/// One analysis as the command line sees it.
+pub struct Entry {
+    /// Its name on the command line.
+    pub name: &'static str,
+    augment: fn(Command) -> Command,
+    run: fn(&ArgMatches, &Subject<'_>) -> Result<Report, clap::Error>,
+}
+
+impl Entry {
+    const fn of<A: Analysis>() -> Entry {
+        Entry {
+            name: A::NAME,
+            augment: A::augment_args,
+            run: run::<A>,
+        }
+    }
+
+    /// A subcommand of its name, with its help and its own flags.
+    pub fn command(&self) -> Command {
+        self.augment(Command::new(self.name))
+    }
+
+    /// Adds its own flags to a command that has others.
+    pub fn augment(&self, command: Command) -> Command {
+        (self.augment)(command)
+    }
+
+    /// Asks it, with its flags as they were given.
+    ///
+    /// # Errors
+    ///
+    /// Only when `matches` are not those of [`Entry::command`].
+    pub fn run(&self, matches: &ArgMatches, subject: &Subject<'_>) -> Result<Report, clap::Error> {
+        (self.run)(matches, subject)
+    }
+
+    /// Asks it with all its flags as they are by default.
+    ///
+    /// # Errors
+    ///
+    /// When it has a flag that must be given.
+    pub fn run_by_default(&self, subject: &Subject<'_>) -> Result<Report, clap::Error> {
+        let matches = self.command().no_binary_name(true);
+        self.run(&matches.try_get_matches_from::<_, &str>([])?, subject)
+    }
+}
+
+/// The analysis called `name`.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    ANALYSES.iter().find(|entry| entry.name == name)
+}
+
+fn run<A: Analysis>(matches: &ArgMatches, subject: &Subject<'_>) -> Result<Report, clap::Error> {
+    let analysis = A::from_arg_matches(matches)?;
+    let mut report = Report::new(A::NAME);
+    report.target = target::facts(subject.history);
+    report.losses = target::losses(subject.history);
+    report.sections = target::notices(subject);
+    report.sections.extend(analysis.sections(subject));
+    Ok(report)
+}

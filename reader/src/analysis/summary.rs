@@ -1,0 +1,198 @@
+//! The whole picture on one screen.
+
+#![forbid(unsafe_code)]
+
+use clap::Args;
+
+use crate::analysis::estimate::{Sampling, at_peak};
+use crate::analysis::target::interval_text;
+use crate::analysis::{Analysis, Subject, leaks, sites};
+use crate::history::{History, Sum};
+use crate::report::{Body, Column, Fact, Section, Table, Unit, Value};
+
+/// Sites that people want to see in a summary.
+const USUAL_SITES: usize = 10;
+
+/// Leaks that people want to see in a summary.
+const USUAL_LEAKS: usize = 5;
+
+/// The summary: totals, peak, top sites, what is still live, own cost
+#[derive(Debug, Args)]
+pub struct Summary {}
+
+impl Analysis for Summary {
+    const NAME: &'static str = "report";
+
+    fn sections(&self, subject: &Subject<'_>) -> Vec<Section> {
+        let mut sections = vec![
+            heap(subject),
+            sites::section(subject, subject.rows_max(USUAL_SITES)),
+            leaks::section(subject, subject.rows_max(USUAL_LEAKS), 0),
+            own_cost(subject.history),
+            storage(subject.history),
+        ];
+        sections.extend(intervals(subject.history));
+        sections
+    }
+}
+
+/// The totals over all selected sites.
+fn heap(subject: &Subject<'_>) -> Section {
+    let history = subject.history;
+    let sampling = Sampling::of(history);
+    let selected = || subject.sites().map(|(_, site)| site);
+    let smallest = selected().filter_map(|site| site.smallest_bytes()).min();
+    let born: Sum = selected().map(|site| site.born()).sum();
+    let died: Sum = selected().map(|site| site.died()).sum();
+    let live: Sum = selected().map(|site| site.live()).sum();
+    let mut peak: Sum = selected().map(|site| at_peak(history, site)).sum();
+    if subject.selected.is_none() {
+        // The header's figure was written at the peak; the sum over sites may be off by the calls
+        // that were in flight then.
+        peak.bytes = history.peak.bytes.into();
+    }
+    let peak_ns = history
+        .clock
+        .unix_ns(history.peak.ticks)
+        .filter(|_| history.peak.ticks > 0);
+    let facts = vec![
+        Fact::new("allocated_bytes", "allocated", sampling.bytes(&born)),
+        Fact::new(
+            "allocated_objects",
+            "objects",
+            sampling.objects(&born, smallest),
+        ),
+        Fact::new("freed_bytes", "freed", sampling.bytes(&died)),
+        Fact::new(
+            "freed_objects",
+            "freed objects",
+            sampling.objects(&died, smallest),
+        ),
+        Fact::new("live_bytes", "live", sampling.bytes(&live)),
+        Fact::new(
+            "live_objects",
+            "live objects",
+            sampling.objects(&live, smallest),
+        ),
+        Fact::new("peak_live_bytes", "peak", sampling.bytes(&peak)),
+        Fact::new(
+            "peak_unix_ns",
+            "peak at",
+            peak_ns.map_or(Value::Unknown, Value::Time),
+        ),
+    ];
+    Section::new("heap", "Heap", Body::Facts(facts))
+}
+
+/// What memshim took from the program.
+fn own_cost(history: &History) -> Section {
+    let calls = history.counter("slow_calls");
+    let own_ns = history.clock.ns(history.counter("slow_ticks"));
+    let duration = |ns: Option<u64>| ns.map_or(Value::Unknown, Value::Duration);
+    let cpu_ns = history
+        .process
+        .stat
+        .map(|stat| stat.cpu_ns)
+        .filter(|ns| *ns > 0);
+    let wall_ns = history.age_ns(history.clock.start_ticks);
+    let share = |whole: Option<u64>| match (own_ns, whole.filter(|whole| *whole > 0)) {
+        (Some(own), Some(whole)) => Value::Percent(own as f64 / whole as f64 * 100.0),
+        _ => Value::Unknown,
+    };
+    let (name, title, share) = match cpu_ns {
+        Some(_) => (
+            "share_of_cpu_percent",
+            "of its processor time",
+            share(cpu_ns),
+        ),
+        None => ("share_of_time_percent", "of its life", share(wall_ns)),
+    };
+    let facts = vec![
+        Fact::new(
+            "slow_calls",
+            "calls that took the slow path",
+            Value::Count(calls),
+        ),
+        Fact::new("own_time_ns", "time in them", duration(own_ns)),
+        Fact::new(
+            "own_time_per_call_ns",
+            "each",
+            duration(own_ns.and_then(|ns| ns.checked_div(calls))),
+        ),
+        Fact::new(name, title, share),
+    ];
+    Section::new("own_cost", "What memshim cost", Body::Facts(facts))
+}
+
+/// What the segment takes and what it remembers.
+fn storage(history: &History) -> Section {
+    let events = &history.events;
+    let oldest_ns = events
+        .events
+        .first()
+        .and_then(|event| history.age_ns(event.ticks));
+    let facts = vec![
+        Fact::new(
+            "segment_bytes",
+            "segment",
+            Value::Bytes(history.stored_bytes),
+        ),
+        Fact::new(
+            "sites",
+            "sites",
+            Value::Count(history.sites.all.len() as u64),
+        ),
+        Fact::new(
+            "threads",
+            "threads",
+            Value::Count(history.threads.len() as u64),
+        ),
+        Fact::new(
+            "modules",
+            "loaded objects",
+            Value::Count(history.modules.all.len() as u64),
+        ),
+        Fact::new(
+            "events_kept",
+            "events kept",
+            Value::Count(events.events.len() as u64),
+        ),
+        Fact::new(
+            "oldest_event_age_ns",
+            "oldest of them",
+            oldest_ns.map_or(Value::Unknown, Value::Duration),
+        ),
+        Fact::new(
+            "chunks_overwritten",
+            "chunks of older events overwritten",
+            Value::Count(events.chunks_missed),
+        ),
+    ];
+    Section::new("storage", "What is kept", Body::Facts(facts))
+}
+
+/// The history of the sampling interval, where it has one.
+fn intervals(history: &History) -> Option<Section> {
+    let changes = &history.intervals.changes;
+    if changes.len() < 2 {
+        return None;
+    }
+    let mut table = Table::new(vec![
+        Column::new("since_unix_ns", "since", Unit::Time),
+        Column::new("interval", "interval", Unit::Text),
+    ]);
+    for (ticks, interval) in changes {
+        let since = history
+            .clock
+            .unix_ns(*ticks)
+            .map_or(Value::Unknown, Value::Time);
+        table
+            .rows
+            .push(vec![since, Value::Text(interval_text(*interval))]);
+    }
+    Some(Section::new(
+        "intervals",
+        "Sampling intervals",
+        Body::Table(table),
+    ))
+}

@@ -1,0 +1,204 @@
+//! Whom a report is about, what is missing from it, and what must be said before anything else.
+
+#![forbid(unsafe_code)]
+
+use crate::analysis::Subject;
+use crate::history::{History, State};
+use crate::report::{Body, Fact, Section, Value};
+use crate::source::{Bypass, Interval, Issue, Origin, Subject as About};
+
+/// The process: who it is, how it is doing, how it was sampled.
+pub(crate) fn facts(history: &History) -> Vec<Fact> {
+    let identity = &history.process.identity;
+    let now_ticks = history.now_ticks();
+    let optional = |value: Option<Value>| value.unwrap_or(Value::Unknown);
+    let start_ticks = history.clock.start_ticks;
+    let mut facts = vec![
+        Fact::new("pid", "process", Value::Id(identity.pid.into())),
+        Fact::new(
+            "parent_pid",
+            "parent",
+            Value::Id(identity.parent_pid.into()),
+        ),
+        Fact::new("program", "program", Value::text(identity.program())),
+        Fact::new(
+            "executable",
+            "executable",
+            Value::text(&*identity.executable),
+        ),
+        Fact::new(
+            "command_line",
+            "command",
+            Value::text(quoted(&identity.command_line)),
+        ),
+        Fact::new("state", "state", Value::text(describe(history))),
+        Fact::new(
+            "started_unix_ns",
+            "started",
+            optional(history.clock.unix_ns(start_ticks).map(Value::Time)),
+        ),
+        Fact::new(
+            "age_ns",
+            "age",
+            optional(history.age_ns(start_ticks).map(Value::Duration)),
+        ),
+        Fact::new(
+            "as_of_unix_ns",
+            "as of",
+            optional(history.clock.unix_ns(now_ticks).map(Value::Time)),
+        ),
+        Fact::new(
+            "interval",
+            "interval",
+            Value::text(interval_text(history.intervals.now())),
+        ),
+        Fact::new(
+            "segment",
+            "segment",
+            Value::text(history.path.to_string_lossy()),
+        ),
+    ];
+    if identity.origin == Origin::Forked {
+        let text = "a fork: what the parent had allocated is not in it";
+        facts.push(Fact::new("origin", "origin", Value::text(text)));
+    }
+    facts
+}
+
+/// Everything that is known to be missing, zeros included.
+pub(crate) fn losses(history: &History) -> Vec<Fact> {
+    let lost = history
+        .counters
+        .iter()
+        .filter(|counter| counter.subject == About::Loss);
+    let counted = lost.map(|counter| {
+        let value = match counter.name.ends_with("_bytes") {
+            true => Value::Bytes(counter.value),
+            false => Value::Count(counter.value),
+        };
+        Fact::new(counter.name, format!("\u{d7} {}", counter.meaning), value)
+    });
+    let found = Issue::ALL.iter().map(|issue| {
+        let count = Value::Count(history.issues.count(*issue));
+        Fact::new(issue.name(), format!("\u{d7} {}", issue.meaning()), count)
+    });
+    counted.chain(found).collect()
+}
+
+/// What changes the meaning of every number below it; no section when there is nothing.
+pub(crate) fn notices(subject: &Subject<'_>) -> Vec<Section> {
+    let history = subject.history;
+    let mut facts = Vec::new();
+    let mut say = |name: &str, title: &str, text: String| {
+        facts.push(Fact::new(name, title, Value::Text(text)));
+    };
+    match history.process.identity.bypass {
+        Bypass::None => {}
+        Bypass::OwnMalloc => say(
+            "bypass",
+            "not seen",
+            "the executable has its own malloc, so its calls never reach memshim; build \
+             it with the system's allocator to profile it"
+                .to_owned(),
+        ),
+        Bypass::OwnNew => say(
+            "bypass",
+            "not seen",
+            "operator new, if the program uses it, is served by an allocator that does not call \
+             malloc, and is not counted"
+                .to_owned(),
+        ),
+        Bypass::Unknown => say(
+            "bypass",
+            "not seen",
+            "something serves the program's allocations that this reader does not know".to_owned(),
+        ),
+    }
+    if history.counter("untracked_bytes") > 0 {
+        say(
+            "live_is_lower_bound",
+            "at least",
+            "some blocks found no slot; what is live is a lower bound, and set MEMSHIM_MAX_SEGMENT \
+             higher to track them"
+                .to_owned(),
+        );
+    }
+    if let Some(errno) = history.process.identity.storage_errno {
+        let error = std::io::Error::from_raw_os_error(errno);
+        say(
+            "storage",
+            "storage",
+            format!("the file system refused more room: {error}"),
+        );
+    }
+    if let Some(selected) = &subject.selected {
+        let all = history.sites.all.len();
+        say(
+            "filter",
+            "filter",
+            format!("{} of {all} sites", selected.len()),
+        );
+    }
+    if facts.is_empty() {
+        return Vec::new();
+    }
+    vec![Section::new("notices", "Please note", Body::Facts(facts))]
+}
+
+/// The interval for people: `exact`, or a power of two with its binary unit.
+pub(crate) fn interval_text(interval: Interval) -> String {
+    let Some(bytes) = interval.bytes() else {
+        return "exact".to_owned();
+    };
+    let exponent = bytes.ilog2();
+    let unit = ["B", "KiB", "MiB", "GiB", "TiB"].get(exponent as usize / 10);
+    format!("{} {}", 1u64 << (exponent % 10), unit.unwrap_or(&"B"))
+}
+
+fn describe(history: &History) -> String {
+    match (history.process.state, &history.process.successor) {
+        (State::Replaced, Some(program)) => format!("replaced by exec of {program}"),
+        (state, _) => state.name().to_owned(),
+    }
+}
+
+/// A command line as a shell would take it.
+fn quoted(words: &[String]) -> String {
+    let is_plain = |word: &str| {
+        let plain =
+            |character: char| character.is_alphanumeric() || "_-./:=,@%+".contains(character);
+        !word.is_empty() && word.chars().all(plain)
+    };
+    let quote = |word: &String| match is_plain(word) {
+        true => word.clone(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    };
+    words.iter().map(quote).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(words: &[&str], expected: &str) {
+        let words: Vec<String> = words.iter().map(|word| word.to_string()).collect();
+        assert_eq!(quoted(&words), expected);
+    }
+
+    #[test]
+    fn a_command_line_can_be_pasted_into_a_shell() {
+        check(
+            &["python3", "-c", "print('a b')"],
+            r"python3 -c 'print('\''a b'\'')'",
+        );
+        check(&["a", ""], "a ''");
+    }
+
+    #[test]
+    fn an_interval_has_the_unit_that_people_use() {
+        assert_eq!(interval_text(Interval::EXACT), "exact");
+        assert_eq!(interval_text(Interval::at_most(512 << 10)), "512 KiB");
+        assert_eq!(interval_text(Interval::at_most(1 << 40)), "1 TiB");
+        assert_eq!(interval_text(Interval::at_most(2)), "2 B");
+    }
+}

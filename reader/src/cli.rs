@@ -1,0 +1,271 @@
+//! The command line: subcommands and flags from the registries, and what each of them does.
+
+#![forbid(unsafe_code)]
+
+use std::error::Error as _;
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+
+use crate::analysis::ANALYSES;
+use crate::error::Error;
+use crate::output::{OUTPUTS, Options, Output, can_draw, find, find_by_extension};
+use crate::report::Report;
+use crate::session::{Request, Session, target};
+use crate::{clean, list, run};
+
+/// The exit status when the input could not be read, or the answer not written.
+pub const STATUS_UNREADABLE: u8 = 3;
+
+/// Where an answer goes, and in which form.
+#[derive(Debug, Clone, Args)]
+pub struct Destination {
+    /// Form of the answer; by default that of the file's extension, or else text
+    #[arg(long, value_parser = format_names(), value_name = "FORMAT")]
+    format: Option<String>,
+    /// Write the answer to a file
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Which part of the answer, and how its frames get their names.
+#[derive(Debug, Clone, Args)]
+pub struct Wanted {
+    /// Show at most this many rows of each table
+    #[arg(long, short = 'n', value_name = "N")]
+    top: Option<usize>,
+    /// Count only call stacks through a function whose name contains TEXT
+    #[arg(long, value_name = "TEXT")]
+    function: Option<String>,
+    /// Count only call stacks through a module whose path contains TEXT
+    #[arg(long, value_name = "TEXT")]
+    module: Option<String>,
+    /// Look for binaries and debug files here too; may be given several times
+    #[arg(long, value_name = "DIR")]
+    symbol_dir: Vec<PathBuf>,
+    /// Leave addresses without names
+    #[arg(long)]
+    no_symbols: bool,
+}
+
+/// What every analysis takes.
+#[derive(Debug, Clone, Args)]
+struct Question {
+    /// Process id or segment file; by default the newest segment of yours
+    target: Option<String>,
+    #[command(flatten)]
+    wanted: Wanted,
+    #[command(flatten)]
+    destination: Destination,
+}
+
+/// The whole command line.
+pub fn command() -> Command {
+    let analyses = ANALYSES.iter().map(|entry| {
+        let about = entry.command().get_about().cloned().unwrap_or_default();
+        entry
+            .augment(Question::augment_args(Command::new(entry.name)))
+            .about(about)
+    });
+    Command::new("memshim-reader")
+        .about("Answers about a program's heap, live or after its death")
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(list::List::augment_args(Command::new("list")))
+        .subcommand(run::Run::augment_args(Command::new("run")))
+        .subcommands(analyses)
+        .subcommand(clean::Clean::augment_args(Command::new("clean")))
+}
+
+/// Does what was asked.
+///
+/// # Errors
+///
+/// Whatever kept it from answering; a question that was asked wrongly ends the process instead,
+/// as clap does.
+pub fn dispatch(matches: &ArgMatches) -> Result<ExitCode, Error> {
+    match matches.subcommand() {
+        Some(("list", matches)) => list::show(&parsed(matches)),
+        Some(("clean", matches)) => clean::clean(&parsed(matches)),
+        Some(("run", matches)) => run::run(&parsed(matches)),
+        Some((name, matches)) => answer(name, matches),
+        None => Ok(ExitCode::from(STATUS_UNREADABLE)),
+    }
+}
+
+fn answer(name: &str, matches: &ArgMatches) -> Result<ExitCode, Error> {
+    let question: Question = parsed(matches);
+    let request = question.wanted.request(&question.destination)?;
+    let path = target::resolve(question.target.as_deref())?;
+    let mut session = Session::open(&path, &request)?;
+    let entry = crate::analysis::find(name).expect("every other subcommand is an analysis");
+    let report = session.ask(&request, |subject| entry.run(matches, subject));
+    question
+        .destination
+        .write(&report.unwrap_or_else(|error| error.exit()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The flags of a subcommand, which clap has checked already.
+fn parsed<A: FromArgMatches>(matches: &ArgMatches) -> A {
+    A::from_arg_matches(matches).unwrap_or_else(|error| error.exit())
+}
+
+/// Whether the reader of our output went away, as `head` does when it has enough.
+pub fn is_closed_pipe(error: &Error) -> bool {
+    matches!(error, Error::Write { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// An error with its causes and what to do, on one line whatever names it holds.
+pub fn one_line(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    if let Some(advice) = error.advice() {
+        text.push_str(&format!(". {advice}"));
+    }
+    text.replace(char::is_control, " ")
+}
+
+impl Wanted {
+    /// The request that these flags make for an answer that goes to `destination`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoFormat`] as [`Destination::form`].
+    pub fn request(&self, destination: &Destination) -> Result<Request, Error> {
+        Ok(Request {
+            top: self.top,
+            function: self.function.clone(),
+            module: self.module.clone(),
+            symbol_directories: self.symbol_dir.clone(),
+            without_symbols: self.no_symbols,
+            is_for_people: destination.is_for_people()?,
+        })
+    }
+}
+
+impl Destination {
+    /// The form of the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoFormat`] when there is none of this name.
+    pub fn form(&self) -> Result<&'static dyn Output, Error> {
+        let extension = self.output.as_deref().and_then(Path::extension);
+        let by_extension = extension.and_then(|ext| find_by_extension(ext.to_str()?));
+        let name = match (&self.format, by_extension) {
+            (Some(name), _) => name.as_str(),
+            (None, Some(output)) => return Ok(output),
+            (None, None) => "text",
+        };
+        let known = || OUTPUTS.iter().map(|output| output.name()).collect();
+        find(name).ok_or_else(|| Error::NoFormat {
+            name: name.to_owned(),
+            known: known(),
+        })
+    }
+
+    /// Whether the form is made to be read and not to be processed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoFormat`] as [`Destination::form`].
+    pub fn is_for_people(&self) -> Result<bool, Error> {
+        Ok(self.form()?.name() == "text")
+    }
+
+    /// Writes the answer where it should go.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CannotDraw`] when the form has no place for any of it, and [`Error::Write`].
+    pub fn write(&self, report: &Report) -> Result<(), Error> {
+        let form = self.form()?;
+        if !can_draw(form, report) {
+            return Err(Error::CannotDraw {
+                format: form.name(),
+                report: report.name.clone(),
+            });
+        }
+        let path = self.output.clone().unwrap_or_else(|| PathBuf::from("-"));
+        let failed = |source| Error::Write { path, source };
+        let options = Options {
+            rows_max: usize::MAX,
+            is_coloured: self.output.is_none() && wants_colour(),
+            width: line_width(),
+            ..Options::default()
+        };
+        match &self.output {
+            None => write_all(io::stdout().lock(), form, report, &options),
+            Some(path) => {
+                File::create(path).and_then(|file| write_all(file, form, report, &options))
+            }
+        }
+        .map_err(failed)
+    }
+}
+
+fn write_all(
+    out: impl Write,
+    form: &dyn Output,
+    report: &Report,
+    options: &Options,
+) -> io::Result<()> {
+    let mut out = io::BufWriter::new(out);
+    form.write(report, options, &mut out)?;
+    out.flush()
+}
+
+/// Whether standard output is a terminal whose user did not ask for plain text
+/// (<https://no-color.org>).
+fn wants_colour() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb
+}
+
+/// Characters in a line, as the shell says, or what fits most screens.
+fn line_width() -> usize {
+    let columns = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok());
+    columns
+        .filter(|columns| *columns >= 40)
+        .unwrap_or(Options::default().width)
+}
+
+fn format_names() -> clap::builder::PossibleValuesParser {
+    let values = OUTPUTS
+        .iter()
+        .map(|output| clap::builder::PossibleValue::new(output.name()).help(output.about()));
+    values.collect::<Vec<_>>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_analysis_has_a_line_of_help() {
+        for analysis in ANALYSES {
+            assert!(
+                analysis.command().get_about().is_some(),
+                "{}",
+                analysis.name
+            );
+        }
+    }
+}

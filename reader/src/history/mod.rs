@@ -1,0 +1,124 @@
+//! The model: all that a segment tells about one process, in terms of the program.
+//!
+//! It is one fold over the tables, which are the truth, with the ring as history beside it.
+//! Damaged input is data: what cannot be right is left out and noted in [`History::issues`].
+
+#![forbid(unsafe_code)]
+
+mod intervals;
+mod modules;
+mod process;
+mod sites;
+mod sum;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use crate::event::Events;
+use crate::source::{Clock, Counter, Issue, Issues, Peak, Segment, Slot, Thread};
+
+pub use intervals::Intervals;
+pub use modules::Modules;
+pub use process::{Process, State};
+pub use sites::{Site, SiteIndex, Sites};
+pub use sum::Sum;
+
+/// Everything known about one process.
+pub struct History {
+    /// The file it was read from.
+    pub path: PathBuf,
+    /// Bytes that the file takes.
+    pub stored_bytes: u64,
+    /// Who it is and how it is doing.
+    pub process: Process,
+    /// How ticks become time.
+    pub clock: Clock,
+    /// How finely it was sampled.
+    pub intervals: Intervals,
+    /// What the shim counted: activity, losses and its own cost.
+    pub counters: Vec<Counter>,
+    /// What was loaded.
+    pub modules: Modules,
+    /// Who ran.
+    pub threads: Vec<Thread>,
+    /// Who allocated.
+    pub sites: Sites,
+    /// The sampled blocks that are alive, with known sites.
+    pub blocks: Vec<Slot>,
+    /// The heap at its largest.
+    pub peak: Peak,
+    /// What happened lately.
+    pub events: Events,
+    /// What was found wrong on the way.
+    pub issues: Issues,
+}
+
+impl History {
+    /// Folds a segment.
+    ///
+    /// The blocks are read before the sites, so that every block's site is there even while the
+    /// program goes on.
+    pub fn of(segment: &Segment) -> History {
+        let mut issues = Issues::default();
+        let process = Process::of(segment, &mut issues);
+        let events = Events::of(segment, &mut issues);
+        let mut blocks = Vec::new();
+        let mut smallest: HashMap<u64, u64> = HashMap::new();
+        segment.slots(&mut issues, |slot| {
+            let known = smallest.entry(slot.site.into()).or_insert(slot.size_bytes);
+            *known = slot.size_bytes.min(*known);
+            if slot.is_live() {
+                blocks.push(slot);
+            }
+        });
+        let sites = Sites::of(segment, &smallest, !process.is_alive(), &mut issues);
+        let all = blocks.len();
+        blocks.retain(|block| sites.index_of_row(u64::from(block.site)).is_some());
+        issues.add(Issue::BlockWithoutSite, (all - blocks.len()) as u64);
+        History {
+            path: segment.path.clone(),
+            stored_bytes: segment.stored_bytes,
+            process,
+            clock: segment.clock(),
+            intervals: Intervals::of(segment),
+            counters: segment.counters(),
+            modules: Modules::new(segment.modules(&mut issues)),
+            threads: segment.threads(&mut issues),
+            sites,
+            blocks,
+            peak: segment.peak(),
+            events,
+            issues,
+        }
+    }
+
+    /// One counter by its stable name; 0 where it is not known.
+    pub fn counter(&self, name: &str) -> u64 {
+        let found = self.counters.iter().find(|counter| counter.name == name);
+        found.map_or(0, |counter| counter.value)
+    }
+
+    /// The moment that the answer is about, in ticks: now, the end, or the last that was heard.
+    pub fn now_ticks(&self) -> u64 {
+        let identity = &self.process.identity;
+        match self.process.state {
+            State::Running => self.clock.now_ticks.unwrap_or(identity.heartbeat_ticks),
+            State::Exited | State::Replaced => identity.end_ticks.max(identity.heartbeat_ticks),
+            State::Killed | State::Unknown => identity.heartbeat_ticks,
+        }
+    }
+
+    /// How long ago a moment was, ns; `None` when the clock is unknown.
+    pub fn age_ns(&self, ticks: u64) -> Option<u64> {
+        self.clock.ns(self.now_ticks().saturating_sub(ticks))
+    }
+
+    /// The addresses of a site's stack, leaf first, each with the index of the module that held
+    /// it when the stack was walked.
+    pub fn stack(&self, site: &Site) -> impl Iterator<Item = (u64, Option<usize>)> {
+        let known = site.record.identity.modules;
+        site.frames
+            .iter()
+            .map(move |address| (*address, self.modules.find(*address, known)))
+    }
+}

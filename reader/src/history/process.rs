@@ -1,0 +1,81 @@
+//! How a process is doing: what its segment says, and what the kernel says now.
+
+#![forbid(unsafe_code)]
+
+use crate::source::process::{Liveness, Stat, boot_id, liveness, stat};
+use crate::source::{End, Identity, Issues, Segment};
+
+/// Where a program is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It runs.
+    Running,
+    /// It went through exit(3).
+    Exited,
+    /// It is gone without a word: killed, aborted, or left by _exit(2).
+    Killed,
+    /// Its process goes on, or went on, as another program.
+    Replaced,
+    /// Nobody can tell.
+    Unknown,
+}
+
+impl State {
+    /// The stable name, as it stands in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Running => "running",
+            State::Exited => "exited",
+            State::Killed => "killed or _exit",
+            State::Replaced => "replaced",
+            State::Unknown => "unknown",
+        }
+    }
+}
+
+/// One process.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Process {
+    /// What its segment says.
+    pub identity: Identity,
+    /// Where it is in its life.
+    pub state: State,
+    /// What the kernel says, while it is alive.
+    pub stat: Option<Stat>,
+    /// The program that it became by exec, where that has a segment too.
+    pub successor: Option<String>,
+}
+
+impl Process {
+    /// The process that wrote a segment.
+    pub fn of(segment: &Segment, issues: &mut Issues) -> Process {
+        let identity = segment.identity(issues);
+        let is_other_boot = boot_id().is_some_and(|id| id != identity.boot_id);
+        let liveness = match is_other_boot {
+            true => Liveness::Dead,
+            false => liveness(identity.pid, identity.start_time),
+        };
+        let state = match (identity.end, liveness) {
+            (End::Exited, _) => State::Exited,
+            (End::Replaced, _) => State::Replaced,
+            (_, Liveness::Alive) => State::Running,
+            (_, Liveness::Dead) => State::Killed,
+            (_, Liveness::Unknown) => State::Unknown,
+        };
+        let stat = match liveness {
+            Liveness::Alive => stat(identity.pid),
+            Liveness::Dead | Liveness::Unknown => None,
+        };
+        Process {
+            identity,
+            state,
+            stat,
+            successor: None,
+        }
+    }
+
+    /// Whether the process is still there, be it as another program.
+    pub fn is_alive(&self) -> bool {
+        self.stat.is_some()
+    }
+}

@@ -1,0 +1,95 @@
+//! The forms in which a report can be written, and the one list of them.
+//!
+//! An output is pure: the same report and options give the same bytes, and nothing else is read.
+//! A new one is one file and its line in [`OUTPUTS`]; `--format`, file names and HTTP follow.
+
+#![forbid(unsafe_code)]
+
+mod clean;
+mod folded;
+pub mod format;
+mod json;
+mod text;
+
+use std::io::{self, Write};
+
+use crate::report::{Kind, Report, Section};
+
+/// Every output, in the order in which help lists them.
+pub static OUTPUTS: &[&dyn Output] = &[&text::Text, &json::Json, &folded::Folded];
+
+/// A form in which reports can be written.
+pub trait Output: Sync {
+    /// What `--format` calls it.
+    fn name(&self) -> &'static str;
+
+    /// One line of help.
+    fn about(&self) -> &'static str;
+
+    /// Its media type (RFC 6838), for HTTP.
+    fn media_type(&self) -> &'static str;
+
+    /// What its files end in, without the dot.
+    fn extension(&self) -> &'static str;
+
+    /// The kinds of sections that it can draw; it skips the others.
+    fn kinds(&self) -> &'static [Kind];
+
+    /// Whether it can draw this section; an output that needs stacks looks for them here.
+    fn draws(&self, section: &Section) -> bool {
+        self.kinds().contains(&section.kind())
+    }
+
+    /// Writes the report.
+    ///
+    /// # Errors
+    ///
+    /// Only what `out` answers; a report always can be written.
+    fn write(&self, report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()>;
+}
+
+/// What an output may be told; each takes what it understands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// How many characters fit in a line.
+    pub width: usize,
+    /// Whether terminal colours are wanted.
+    pub is_coloured: bool,
+    /// How many frames of a stack to show to people.
+    pub frames_max: usize,
+    /// How many rows of a `stacks` section, which has all, to show to people.
+    pub rows_max: usize,
+    /// The column that an output with one number a stack takes; none is the first number.
+    pub measure: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            width: 100,
+            is_coloured: false,
+            frames_max: 8,
+            rows_max: 10,
+            measure: None,
+        }
+    }
+}
+
+/// The output called `name`.
+pub fn find(name: &str) -> Option<&'static dyn Output> {
+    OUTPUTS.iter().copied().find(|output| output.name() == name)
+}
+
+/// The output whose files end in `extension`, for `-o FILE` without `--format`.
+pub fn find_by_extension(extension: &str) -> Option<&'static dyn Output> {
+    OUTPUTS
+        .iter()
+        .copied()
+        .find(|output| output.extension() == extension)
+}
+
+/// Whether `output` can draw anything of this report; if not, say so instead of writing nothing.
+pub fn can_draw(output: &dyn Output, report: &Report) -> bool {
+    report.sections.is_empty() && output.kinds().contains(&Kind::Facts)
+        || report.sections.iter().any(|section| output.draws(section))
+}

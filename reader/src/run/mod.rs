@@ -1,0 +1,236 @@
+//! `run`: starts a program under the shim, waits for it, and reports on it.
+//!
+//! The program comes first: whatever goes wrong here, it runs as it would without memshim, and
+//! its exit status is ours.
+
+#![deny(unsafe_code)]
+
+mod family;
+mod library;
+mod program;
+mod signals;
+
+use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, ExitCode, ExitStatus};
+
+use clap::Args;
+
+use crate::analysis::{self, ANALYSES};
+use crate::cli::{Destination, Wanted, is_closed_pipe, one_line};
+use crate::error::Error;
+use crate::session::Session;
+
+/// The statuses of a command that did not start, as shells have them.
+const NOT_FOUND: u8 = 127;
+const NOT_EXECUTABLE: u8 = 126;
+
+/// Added to the number of a signal that ended the program, as shells do.
+const SIGNALLED: i32 = 128;
+
+/// Run a program under memshim and report on it when it ends
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Mean bytes between samples, such as 512K, or `exact` for every block
+    #[arg(long, value_name = "BYTES", value_parser = interval)]
+    interval: Option<String>,
+    /// The length that a segment may reach, such as 256M
+    #[arg(long, value_name = "BYTES", value_parser = size)]
+    max_segment: Option<String>,
+    /// What to report
+    #[arg(long, value_name = "NAME", default_value = "report", value_parser = analysis_names())]
+    report: String,
+    #[command(flatten)]
+    wanted: Wanted,
+    #[command(flatten)]
+    destination: Destination,
+    /// The program and its arguments
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "CMD"
+    )]
+    command: Vec<OsString>,
+}
+
+/// Runs the program and then writes the report.
+///
+/// # Errors
+///
+/// [`Error::NoShim`] before the program is started, for nothing was asked that could be done
+/// without it; and [`Error::Spawn`] where the system cannot start the program for another reason
+/// than that it is not there.
+pub fn run(run: &Run) -> Result<ExitCode, Error> {
+    let request = run.wanted.request(&run.destination)?;
+    let library = library::find()?;
+    let (name, arguments) = run.command.split_first().expect("clap wants at least one");
+    let obstacle = program::obstacle(name);
+    if let Some(obstacle) = &obstacle {
+        say(&format!(
+            "{} cannot be profiled: {obstacle}",
+            Path::new(name).display()
+        ));
+    }
+    let before = family::Before::now();
+    let forwarding = signals::Forwarding::begin();
+    let mut command = Command::new(name);
+    command.args(arguments).env("LD_PRELOAD", preload(&library));
+    command.envs(
+        run.interval
+            .iter()
+            .map(|interval| ("MEMSHIM_INTERVAL", interval)),
+    );
+    command.envs(
+        run.max_segment
+            .iter()
+            .map(|bytes| ("MEMSHIM_MAX_SEGMENT", bytes)),
+    );
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(source) => return not_started(name, source),
+    };
+    forwarding.to(child.id());
+    let waited = child.wait();
+    forwarding.end();
+    let status = waited.map_err(|source| spawn_error(name, source))?;
+    match family::heaviest(child.id(), &before) {
+        Some(found) => {
+            let written = Session::open(&found.path, &request)
+                .and_then(|mut session| write(run, &mut session, &request));
+            if let Err(error) = written
+                && !is_closed_pipe(&error)
+            {
+                say(&format!("no report: {}", one_line(&error)));
+            }
+            if found.processes > 1 {
+                say(&format!(
+                    "this is process {} of {} that were recorded, which allocated the most; \
+                     `memshim-reader list` shows all",
+                    found.pid, found.processes
+                ));
+            }
+        }
+        None if obstacle.is_none() => say(&format!(
+            "no report: {} left no segment; it may have been told not to, or found no room in {}",
+            Path::new(name).display(),
+            crate::source::directory::places_text(),
+        )),
+        None => {}
+    }
+    Ok(exit_code(status))
+}
+
+fn write(run: &Run, session: &mut Session, request: &crate::session::Request) -> Result<(), Error> {
+    let entry = analysis::find(&run.report).expect("clap knows the names");
+    let report = session.ask(request, |subject| entry.run_by_default(subject));
+    run.destination
+        .write(&report.unwrap_or_else(|error| error.exit()))
+}
+
+/// The shim first, then what the user preloads anyway.
+fn preload(library: &Path) -> OsString {
+    let mut preload = library.as_os_str().to_owned();
+    if let Some(others) = std::env::var_os("LD_PRELOAD").filter(|others| !others.is_empty()) {
+        preload.push(":");
+        preload.push(others);
+    }
+    preload
+}
+
+fn not_started(name: &OsStr, source: std::io::Error) -> Result<ExitCode, Error> {
+    let status = match source.kind() {
+        ErrorKind::NotFound => NOT_FOUND,
+        ErrorKind::PermissionDenied => NOT_EXECUTABLE,
+        _ if source.raw_os_error() == Some(libc::ENOEXEC) => NOT_EXECUTABLE,
+        _ => return Err(spawn_error(name, source)),
+    };
+    say(&format!(
+        "{}: {source}",
+        spawn_error(name, ErrorKind::Other.into())
+    ));
+    Ok(ExitCode::from(status))
+}
+
+fn spawn_error(name: &OsStr, source: std::io::Error) -> Error {
+    Error::Spawn {
+        command: name.to_string_lossy().into_owned(),
+        source,
+    }
+}
+
+fn exit_code(status: ExitStatus) -> ExitCode {
+    let code = status.code().or_else(|| Some(SIGNALLED + status.signal()?));
+    ExitCode::from(
+        code.and_then(|code| u8::try_from(code).ok())
+            .unwrap_or(u8::MAX),
+    )
+}
+
+/// One line beside the program's output.
+fn say(line: &str) {
+    eprintln!("memshim-reader: {line}");
+}
+
+fn analysis_names() -> clap::builder::PossibleValuesParser {
+    ANALYSES
+        .iter()
+        .map(|entry| entry.name)
+        .collect::<Vec<_>>()
+        .into()
+}
+
+/// An interval as the shim takes it; the shim itself could not tell anybody that it is none.
+fn interval(text: &str) -> Result<String, &'static str> {
+    match text {
+        "exact" => Ok(text.to_owned()),
+        _ => size(text).map_err(|_| "not `exact` and not a number of bytes such as 512K"),
+    }
+}
+
+/// A number of bytes as the shim takes it: digits and K, M, G or T with or without iB or B.
+fn size(text: &str) -> Result<String, &'static str> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, suffix) = text.split_at(digits);
+    let unit = suffix.to_ascii_uppercase();
+    let unit = unit
+        .strip_suffix("IB")
+        .or(unit.strip_suffix('B'))
+        .unwrap_or(&unit);
+    let is_size = number.parse::<u64>().is_ok() && matches!(unit, "" | "K" | "M" | "G" | "T");
+    let is_known = is_size && !suffix.eq_ignore_ascii_case("iB");
+    is_known
+        .then(|| text.to_owned())
+        .ok_or("not a number of bytes such as 512K")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, is_size: bool, is_interval: bool) {
+        assert_eq!(size(text).is_ok(), is_size, "{text}");
+        assert_eq!(interval(text).is_ok(), is_interval, "{text}");
+    }
+
+    #[test]
+    fn sizes_are_what_the_shim_understands() {
+        for text in ["1", "512K", "512k", "4MiB", "4mb", "1G", "12B"] {
+            check(text, true, true);
+        }
+        for text in [
+            "",
+            "K",
+            "512X",
+            "512 K",
+            "-1",
+            "1iB",
+            "99999999999999999999",
+        ] {
+            check(text, false, false);
+        }
+        check("exact", false, true);
+    }
+}

@@ -1,0 +1,92 @@
+//! TARGET: a process, a file, or nothing for the newest segment.
+
+#![forbid(unsafe_code)]
+
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use crate::error::Error;
+use crate::source::directory::{Found, Users, find, places};
+use crate::source::{Issues, Segment, process};
+
+/// The segment file that `target` means.
+///
+/// A number is a process id, unless there is a file of that name.
+///
+/// # Errors
+///
+/// [`Error::NoSegment`] when nothing was asked for and nothing is there, [`Error::NotProfiled`]
+/// and [`Error::NoProcess`] when a process left no segment, and what [`Segment::open`] says of the
+/// only segment when it cannot be read.
+pub fn resolve(target: Option<&str>) -> Result<PathBuf, Error> {
+    let Some(target) = target else {
+        return newest();
+    };
+    match target.parse() {
+        Ok(pid) if !Path::new(target).exists() => of_process(pid),
+        _ => Ok(PathBuf::from(target)),
+    }
+}
+
+/// The newest segment of a process: of the last process that had this id, the last program.
+fn of_process(pid: u32) -> Result<PathBuf, Error> {
+    let users = match process::own_ids() {
+        Some((0, _)) => Users::All,
+        _ => Users::Own,
+    };
+    let last = find(users).into_iter().rfind(|found| found.name.pid == pid);
+    match last {
+        Some(found) => Ok(found.path),
+        None if process::stat(pid).is_some() => Err(Error::NotProfiled {
+            pid,
+            directory: first_place(),
+        }),
+        None => Err(Error::NoProcess { pid }),
+    }
+}
+
+/// The segment of this user that was heard of last.
+fn newest() -> Result<PathBuf, Error> {
+    // A shell that preloads the shim everywhere profiles this reader too.
+    let own_pid = std::process::id();
+    let others = find(Users::Own)
+        .into_iter()
+        .filter(|found| found.name.pid != own_pid);
+    let mut newest: Option<(u64, Found)> = None;
+    let mut refused = Error::NoSegment {
+        directory: first_place(),
+    };
+    for found in others {
+        match last_heard_ns(&found.path) {
+            Ok(heard) if newest.as_ref().is_none_or(|(newest, _)| *newest <= heard) => {
+                newest = Some((heard, found));
+            }
+            Ok(_) => {}
+            Err(error) => refused = error,
+        }
+    }
+    newest.map(|(_, found)| found.path).ok_or(refused)
+}
+
+/// When a segment's shim was last heard of, ns since the Unix epoch.
+///
+/// Writing to a mapped file need not change its time of modification, so the heartbeat counts
+/// too.
+fn last_heard_ns(path: &Path) -> Result<u64, Error> {
+    let segment = Segment::open(path)?;
+    let identity = segment.identity(&mut Issues::default());
+    let heartbeat = segment.clock().unix_ns(identity.heartbeat_ticks);
+    Ok(heartbeat.unwrap_or(0).max(modified_ns(path).unwrap_or(0)))
+}
+
+fn modified_ns(path: &Path) -> Option<u64> {
+    let modified = std::fs::metadata(path).ok()?.modified().ok()?;
+    u64::try_from(modified.duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok()
+}
+
+fn first_place() -> PathBuf {
+    places()
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| PathBuf::from("/dev/shm"))
+}

@@ -1,0 +1,177 @@
+//! Segments: finding them, opening them, and reading their tables word by checked word.
+//!
+//! Only this folder and `event` know how a segment is laid out; the rest of the reader sees the
+//! types that are named here.
+
+#![deny(unsafe_code)]
+
+pub mod bytes;
+pub mod clock;
+pub mod directory;
+pub mod file;
+pub mod identity;
+pub mod issue;
+pub mod process;
+pub mod tables;
+mod texts;
+
+#[cfg(test)]
+pub mod fixture;
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use memshim_abi::header::{Attach, HEADER_WORDS, Header, at, attach};
+use memshim_abi::{LAYOUT_VERSION, WORD_BYTES, Words};
+
+pub use bytes::Bytes;
+pub use clock::Clock;
+pub use file::FileWords;
+pub use identity::{Bypass, End, Identity, Origin};
+pub use issue::{Issue, Issues};
+pub use memshim_abi::counters::Subject;
+pub use memshim_abi::event::Kind;
+pub use memshim_abi::histogram::{SIZE_BUCKETS, size_bucket, size_bucket_limit};
+pub use memshim_abi::peak::of_site as at_peak;
+use memshim_abi::sites::flag;
+pub use memshim_abi::sites::{AtPeak, FRAMES_MAX, Site, Totals, UNKNOWN_SITE};
+pub use memshim_abi::slots::Slot;
+pub use memshim_abi::weight::{Interval, OBJECT_UNIT, Weight};
+pub use tables::{Counter, Module, Peak, Thread};
+
+use crate::error::Error;
+
+/// Root may read the segments of all users.
+const ROOT: u32 = 0;
+
+/// A segment whose header was found good; the rest is checked as it is read.
+pub struct Segment {
+    /// Where it is; the name of a frozen copy.
+    pub path: PathBuf,
+    /// Bytes that it takes where it is stored.
+    pub stored_bytes: u64,
+    words: Box<dyn Words>,
+    header: Header,
+}
+
+impl Segment {
+    /// Opens the segment in the file `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Open`] when the file cannot be read or belongs to another user, and whatever
+    /// [`Segment::from_bytes`] answers.
+    pub fn open(path: &Path) -> Result<Segment, Error> {
+        let refused = |source| Error::Open {
+            path: path.to_path_buf(),
+            source,
+        };
+        // A name that turns out to be a pipe must not make the reader wait for its writer.
+        let file = File::options()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(path);
+        let file = file.map_err(refused)?;
+        let metadata = file.metadata().map_err(refused)?;
+        if !metadata.is_file() {
+            return Err(Error::Foreign {
+                path: path.to_path_buf(),
+            });
+        }
+        check_owner(metadata.uid()).map_err(refused)?;
+        // st_blocks counts in 512 bytes whatever the file system (stat(3type)).
+        let stored_bytes = metadata.blocks().saturating_mul(512);
+        let words = Box::new(FileWords::new(file));
+        Segment::attach(path, metadata.len(), stored_bytes, words)
+    }
+
+    /// A segment that was copied to memory; `path` only names it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooShort`], [`Error::NotReady`], [`Error::Foreign`], [`Error::OtherVersion`] or
+    /// [`Error::Damaged`], as the header is.
+    pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Segment, Error> {
+        let bytes = Bytes::new(bytes);
+        Segment::attach(path, bytes.len(), bytes.len(), Box::new(bytes))
+    }
+
+    fn attach(
+        path: &Path,
+        file_bytes: u64,
+        stored_bytes: u64,
+        words: Box<dyn Words>,
+    ) -> Result<Segment, Error> {
+        let path = path.to_path_buf();
+        let damaged = |path, place: usize, problem: &str| Error::Damaged {
+            path,
+            offset: place as u64 * WORD_BYTES,
+            problem: problem.to_owned(),
+        };
+        match attach(&*words, file_bytes) {
+            Attach::Attached(header) => Ok(Segment {
+                path,
+                stored_bytes,
+                words,
+                header,
+            }),
+            Attach::TooShort => Err(Error::TooShort {
+                path,
+                size_bytes: file_bytes,
+                needed_bytes: HEADER_WORDS * WORD_BYTES,
+            }),
+            Attach::NotReady => Err(Error::NotReady { path }),
+            Attach::NotASegment => Err(Error::Foreign { path }),
+            Attach::OtherVersion(version) => Err(Error::OtherVersion {
+                path,
+                version: version as u32,
+                known: LAYOUT_VERSION as u32,
+            }),
+            Attach::OtherByteOrder => Err(damaged(
+                path,
+                at::BYTE_ORDER,
+                "its bytes are in the order of another machine",
+            )),
+            Attach::Corrupt(problem) => Err(damaged(path, at::REGIONS, problem)),
+        }
+    }
+
+    /// The checked header, for those who know the layout.
+    pub(crate) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The words, for those who know the layout.
+    pub(crate) fn words(&self) -> &dyn Words {
+        &*self.words
+    }
+}
+
+/// The smallest size that falls into a bucket of the size histogram.
+pub fn size_bucket_start(bucket: usize) -> u64 {
+    let below = bucket.checked_sub(1).and_then(size_bucket_limit);
+    below.map_or(0, |limit| limit + 1)
+}
+
+/// Whether the middle of a site's stack is left out.
+pub fn is_elided(site: &Site) -> bool {
+    site.identity.flags & flag::ELIDED != 0
+}
+
+/// Whether the walk of a site's stack ended before the root.
+pub fn is_truncated(site: &Site) -> bool {
+    site.identity.flags & flag::TRUNCATED != 0
+}
+
+/// Refuses the segment of another user, who could fill it with lies; root must read those too.
+fn check_owner(owner: u32) -> io::Result<()> {
+    match process::own_ids() {
+        Some((own, _)) if own != ROOT && own != owner => {
+            let reason = format!("it belongs to user {owner}");
+            Err(io::Error::new(io::ErrorKind::PermissionDenied, reason))
+        }
+        _ => Ok(()),
+    }
+}

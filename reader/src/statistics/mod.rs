@@ -1,0 +1,5 @@
+//! How sure a number is that was estimated from a sample.
+
+#![forbid(unsafe_code)]
+
+pub mod interval;

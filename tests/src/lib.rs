@@ -1,0 +1,68 @@
+//! Everything a test of memshim needs to run a program under the shim and to read what it left.
+//!
+//! A test opens a [`Scene`], launches a program in it, and asks the reader about its segment:
+//!
+//! ```no_run
+//! use memshim_tests::{Scene, program};
+//!
+//! let scene = Scene::new();
+//! let outcome = scene.preloaded(program("fifo.c")).run();
+//! let sites = scene.sites(&scene.segment_of(outcome.pid));
+//! assert_eq!(sites.through("fifo_allocate").allocated, 100_000);
+//! ```
+
+pub mod artefacts;
+pub mod counting;
+pub mod damage;
+pub mod launch;
+pub mod processes;
+pub mod programs;
+pub mod reading;
+pub mod scene;
+pub mod tree;
+
+pub use artefacts::{Artefacts, artefacts};
+pub use counting::{Count, count_calls, count_calls_of_each_process};
+pub use launch::{Launch, Outcome, Running};
+pub use programs::{library, program, program_with};
+pub use reading::{Answer, Estimate, Site, Totals};
+pub use scene::{Scene, Segment};
+
+use std::path::PathBuf;
+
+/// The root of the workspace.
+pub fn workspace_root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Cargo's target directory, where built programs are kept between runs.
+pub fn target_dir() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => absolute(workspace_root().join(dir)),
+        None => absolute(workspace_root().join("target")),
+    }
+}
+
+fn absolute(path: PathBuf) -> PathBuf {
+    // The kernel and the reader name files by their real paths, so the tests do too.
+    std::fs::create_dir_all(&path).expect("the target directory can be made");
+    path.canonicalize().expect("the target directory is there")
+}
+
+/// Says why a test proves nothing on this machine; the caller then returns.
+pub fn skip(reason: &str) {
+    eprintln!("skipped: {reason}");
+}
+
+/// Whether `name` is an executable on the search path.
+pub fn is_installed(name: &str) -> bool {
+    find_installed(name).is_some()
+}
+
+/// The full path of the executable `name`, from the search path.
+pub fn find_installed(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|dir| dir.join(name))
+        .find(|file| file.is_file())
+}
