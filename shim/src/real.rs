@@ -5,9 +5,11 @@
 //! Before they are known, each points to a function that finds them first.
 
 use core::ffi::{CStr, c_int, c_void};
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-use crate::{bootstrap, lifecycle, sys};
+use memshim_abi::event::Kind;
+
+use crate::{bootstrap, lifecycle, sys, unwind};
 
 /// One function pointer for each interposed name; the order is used by the entry points.
 #[repr(C)]
@@ -26,6 +28,8 @@ pub struct Real {
     pub free_aligned_sized: AtomicPtr<c_void>,
     pub dlclose: AtomicPtr<c_void>,
     pub usable_size: AtomicPtr<c_void>,
+    /// Bit n: the function for kind n and `usable_size` are of one object.
+    pub sized_kinds: AtomicU64,
 }
 
 type Malloc = unsafe extern "C" fn(usize) -> *mut c_void;
@@ -54,6 +58,7 @@ pub static REAL: Real = Real {
     free_aligned_sized: AtomicPtr::new(boot_free as *mut c_void),
     dlclose: AtomicPtr::new(core::ptr::null_mut()),
     usable_size: AtomicPtr::new(core::ptr::null_mut()),
+    sized_kinds: AtomicU64::new(0),
 };
 
 /// Calls one of the functions.
@@ -105,14 +110,19 @@ impl Real {
         call!(free_aligned_sized as FreeAlignedSized, ptr, alignment, size)
     }
     pub fn dlclose(handle: *mut c_void) -> c_int {
+        // Relaxed: see `call!`.
         if REAL.dlclose.load(Ordering::Relaxed).is_null() {
             return 0;
         }
         call!(dlclose as Dlclose, handle)
     }
-    /// Bytes usable at a block of the real allocator; `None` where it cannot tell.
-    pub fn usable_size(ptr: *mut c_void) -> Option<usize> {
-        if REAL.usable_size.load(Ordering::Relaxed).is_null() {
+    /// Bytes usable at a block that the function for `kind` gave; `None` where nobody can tell.
+    ///
+    /// An allocator that lacks pvalloc leaves it to the C library, whose blocks its own
+    /// malloc_usable_size does not know.
+    pub fn usable_size(kind: Kind, ptr: *mut c_void) -> Option<usize> {
+        // Relaxed: see `call!`.
+        if REAL.sized_kinds.load(Ordering::Relaxed) >> kind as u32 & 1 == 0 {
             return None;
         }
         Some(call!(usable_size as UsableSize, ptr))
@@ -160,6 +170,34 @@ pub fn find() {
     set(&REAL.realloc, realloc);
     set(&REAL.malloc, malloc);
     set(&REAL.free, free);
+    REAL.sized_kinds.store(sized_kinds(), Ordering::Relaxed);
+}
+
+/// The kinds whose function is of the same object as malloc_usable_size.
+fn sized_kinds() -> u64 {
+    let object = |field: &AtomicPtr<c_void>| {
+        // Relaxed: set just before.
+        let address = field.load(Ordering::Relaxed) as u64;
+        unwind::find_object(address).map(|object| object.start)
+    };
+    let Some(home) = object(&REAL.usable_size) else {
+        return 0;
+    };
+    let functions = [
+        (Kind::Malloc, &REAL.malloc),
+        (Kind::Calloc, &REAL.calloc),
+        (Kind::Realloc, &REAL.realloc),
+        (Kind::PosixMemalign, &REAL.posix_memalign),
+        (Kind::AlignedAlloc, &REAL.aligned_alloc),
+        (Kind::Memalign, &REAL.memalign),
+        (Kind::Valloc, &REAL.valloc),
+        (Kind::Pvalloc, &REAL.pvalloc),
+    ];
+    let is_home = |field: &AtomicPtr<c_void>| object(field) == Some(home);
+    functions
+        .iter()
+        .filter(|(_, field)| is_home(field))
+        .fold(0, |kinds, (kind, _)| kinds | 1 << *kind as u32)
 }
 
 // While `find` is at work the C library may allocate for itself; the arena serves that.

@@ -36,7 +36,7 @@ pub fn birth(
     call.now = clock::now();
     end_missed(call, address);
     let site = stack::site_of(call, registers);
-    let usable = Real::usable_size(ptr).unwrap_or(size);
+    let usable = Real::usable_size(kind, ptr).unwrap_or(size);
     // Relaxed: this thread's own row number.
     let thread = call.thread.row.load(Ordering::Relaxed);
     let block = Slot {

@@ -28,14 +28,14 @@ impl Lease {
     pub fn take(preferred: usize) -> Option<Self> {
         let scratches = private::scratches();
         let (after, first) = scratches.split_at_checked(preferred % SCRATCHES)?;
-        first.iter().chain(after).find_map(|scratch| {
+        let free = first.iter().chain(after).find(|scratch| {
             // Acquire pairs with the Release in `drop`.
-            let taken =
-                scratch
-                    .is_taken
-                    .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed);
-            taken.is_ok().then_some(Self(scratch))
-        })
+            scratch
+                .is_taken
+                .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
+                .is_ok()
+        })?;
+        Some(Self(free))
     }
 
     /// The buffer.
@@ -49,5 +49,22 @@ impl Drop for Lease {
     fn drop(&mut self) {
         // Release pairs with the Acquire in `take`.
         self.0.is_taken.store(0, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    #[test]
+    fn a_buffer_is_never_leased_twice_and_a_failed_attempt_frees_none() {
+        private::create(1, 1).expect("private memory");
+        let mut leases: Vec<Lease> = (0..SCRATCHES).filter_map(|_| Lease::take(7)).collect();
+        assert_eq!(leases.len(), SCRATCHES);
+        assert!(Lease::take(7).is_none());
+        assert!(Lease::take(7).is_none());
+        leases.pop();
+        assert!(Lease::take(7).is_some());
     }
 }

@@ -1,6 +1,9 @@
 //! Reads numbers out of mapped unwind data, and never past its end.
 
+use core::ops::Range;
+
 use super::find::Object;
+use super::segments::segments_at;
 
 /// A stretch of mapped, readable memory: the segment that holds an object's unwind data.
 #[derive(Clone, Copy)]
@@ -10,50 +13,22 @@ pub(super) struct Region {
 }
 
 impl Region {
-    /// The readable memory around `address` in a loaded object: its segment if the object has a
-    /// legible program header, else the whole object.
-    pub(super) fn around(address: u64, object: &Object) -> Option<Region> {
-        let whole = Region {
-            start: object.start,
-            end: object.end,
-        };
-        let region = whole.segment(address, object.bias).unwrap_or(whole);
-        (region.start <= address && address < region.end).then_some(region)
+    /// Memory that may be read.
+    ///
+    /// # Safety
+    ///
+    /// It is readable for as long as the region and its readers are used.
+    pub(super) unsafe fn new(start: u64, end: u64) -> Region {
+        Region { start, end }
     }
 
-    /// Finds the loaded segment of `address` by the ELF header at the start of the object, since
-    /// between segments an object can have holes.
-    fn segment(self, address: u64, bias: u64) -> Option<Region> {
-        const MAGIC: u64 = u64::from_le_bytes([0x7f, b'E', b'L', b'F', 2, 1, 1, 0]);
-        const HEADER_SIZE: u64 = size_of::<libc::Elf64_Phdr>() as u64;
-        /// Program headers follow the ELF header, and both lie in the first page.
-        const FIRST_PAGE: u64 = 4096;
-        let first = Region {
-            start: self.start,
-            end: self.end.min(self.start + FIRST_PAGE),
-        };
-        if first.at(self.start)?.u64()? & 0x00ff_ffff_ffff_ffff != MAGIC {
-            return None;
-        }
-        let table = first.at(self.start + 32)?.u64()?;
-        let mut counts = first.at(self.start + 54)?;
-        if u64::from(counts.u16()?) != HEADER_SIZE {
-            return None;
-        }
-        let count = counts.u16()?;
-        let mut header = first.at(self.start.checked_add(table)?)?;
-        for _ in 0..count {
-            let kind = header.u32()?;
-            header.skip(12)?;
-            let start = header.u64()?.wrapping_add(bias);
-            header.skip(16)?;
-            let end = start.wrapping_add(header.u64()?);
-            header.skip(8)?;
-            if kind == libc::PT_LOAD && start <= address && address < end {
-                return Some(Region { start, end });
-            }
-        }
-        None
+    /// The readable memory around `address` in a loaded object: its segment if the object's program
+    /// headers are legible, else the whole object.
+    pub(super) fn around(address: u64, object: &Object) -> Option<Region> {
+        let mut segments = segments_at(object.start, object.end, object.bias);
+        let segment = segments.find(|segment| segment.contains(&address));
+        let Range { start, end } = segment.unwrap_or(object.start..object.end);
+        (start <= address && address < end).then_some(Region { start, end })
     }
 
     /// A reader that begins at an address of the region and ends with the region.
@@ -125,8 +100,8 @@ impl Bytes {
     fn plain<T: Plain>(&mut self) -> Option<T> {
         let pointer = core::ptr::with_exposed_provenance::<T>(self.at as usize);
         self.skip(size_of::<T>() as u64)?;
-        // SAFETY: `skip` found the bytes inside the region, and regions are made only from
-        // segments of an object that stays loaded because a frame of this thread runs in it.
+        // SAFETY: `skip` found the bytes inside the region, which is readable: its maker promised
+        // so, or it is a segment of an object that stays loaded, since this thread runs code of it.
         Some(unsafe { pointer.read_unaligned() })
     }
 

@@ -6,9 +6,11 @@
 
 use core::ffi::{c_char, c_int, c_void};
 
-use super::arch::weak_function;
+use super::arch::{is_readable, weak_function};
+use super::segments::{segments_at, segments_of_fixed_program};
 
-/// A loaded object: the program, a library, or the kernel's vDSO.
+/// A loaded object: the program, a library, or the kernel's vDSO. Its segments are mapped, and
+/// stay so as long as a thread runs code of it.
 pub struct Object {
     /// The lowest address of its segments.
     pub start: u64,
@@ -73,13 +75,41 @@ fn find_by_asking(find: FindObject, pc: u64) -> Option<Object> {
     // SAFETY: glibc keeps the link map of an object for as long as the object, which holds a pc of
     // this thread's stack and so cannot be unloaded now.
     let map = unsafe { found.link_map.as_ref() };
-    Some(Object {
+    let mut object = Object {
         start: found.map_start,
         end: found.map_end,
         bias: map.map_or(0, |map| map.bias),
         name: map.map_or(core::ptr::null(), |map| map.name),
         eh_frame_hdr: found.eh_frame_hdr,
-    })
+    };
+    let is_whole = object.start == object.bias
+        && (object.eh_frame_hdr == 0
+            || (object.start..object.end).contains(&object.eh_frame_hdr));
+    if !is_whole {
+        widen(&mut object);
+    }
+    Some(object)
+}
+
+/// Of an object whose segments have holes between them, glibc tells only the segment of the pc
+/// (node.js is one): finds the others.
+#[cold]
+fn widen(object: &mut Object) {
+    let segments = match object.bias {
+        0 => segments_of_fixed_program(),
+        // The first segment of what can be moved is at address 0 of its file.
+        bias if is_readable(bias) => segments_at(bias, u64::MAX, bias),
+        _ => return,
+    };
+    let (mut start, mut end) = (u64::MAX, 0);
+    for segment in segments {
+        start = start.min(segment.start);
+        end = end.max(segment.end);
+    }
+    if start <= object.start && object.end <= end {
+        object.start = start;
+        object.end = end;
+    }
 }
 
 /// The question that [`visit`] answers, and its answer.

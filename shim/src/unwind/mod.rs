@@ -17,6 +17,7 @@
 #[cfg(target_arch = "x86_64")]
 #[path = "x86_64.rs"]
 mod arch;
+mod auxiliary;
 mod bytes;
 mod cache;
 mod eh_frame;
@@ -25,6 +26,7 @@ mod find;
 mod frame;
 mod program;
 mod rule;
+mod segments;
 mod stack;
 mod table;
 #[cfg(test)]

@@ -24,7 +24,8 @@
 //! Memory that another thread unmaps while a walk reads it cannot be helped; it is no live stack of
 //! this thread, so only a wrong unwind rule leads there.
 
-use super::arch::{PAGE, RED_ZONE, is_main_thread, is_readable, thread_pointer, weak_function};
+use super::arch::{PAGE, RED_ZONE, is_main_thread, is_readable, thread_pointer};
+use super::auxiliary::auxiliary;
 
 /// The stack memory of one thread that is known to stay readable as long as the thread lives.
 ///
@@ -231,17 +232,7 @@ fn pages_to_ask(stack_pointer: u64) -> u64 {
 
 /// The address of the random bytes that the kernel puts above the main stack's first frame, or 0.
 fn main_anchor() -> u64 {
-    type FindAuxiliary = unsafe extern "C" fn(libc::c_ulong) -> libc::c_ulong;
-    match weak_function!("getauxval") {
-        0 => 0,
-        address => {
-            // SAFETY: the symbol of this name is a function of this type in glibc and musl.
-            let find = unsafe { core::mem::transmute::<usize, FindAuxiliary>(address) };
-            // SAFETY: it only looks through a list made at start-up; errno is set only for an
-            // entry that is missing, and this one is there since Linux 2.6.29.
-            unsafe { find(libc::AT_RANDOM) }
-        }
-    }
+    auxiliary(libc::AT_RANDOM)
 }
 
 /// Reads a word, aligned or not.

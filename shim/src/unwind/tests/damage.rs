@@ -108,10 +108,8 @@ fn pages_before_a_guard() -> u64 {
     // SAFETY: the last of the three pages.
     let guard = unsafe { memory.byte_add(2 * PAGE as usize) };
     // SAFETY: our own memory, which nobody reads.
-    assert_eq!(
-        unsafe { libc::mprotect(guard, PAGE as usize, libc::PROT_NONE) },
-        0
-    );
+    let result = unsafe { libc::mprotect(guard, PAGE as usize, libc::PROT_NONE) };
+    assert_eq!(result, 0);
     memory as u64
 }
 

@@ -37,11 +37,11 @@ impl Image {
                 eh_frame_hdr = bias + address;
             } else if kind == PT_LOAD {
                 let contents = file.get(offset as usize..(offset + size) as usize)?;
+                let target = memory.as_mut_ptr().cast::<u8>();
                 // SAFETY: the memory was made large enough for every segment.
-                unsafe {
-                    let target = memory.as_mut_ptr().cast::<u8>().add(address as usize);
-                    target.copy_from_nonoverlapping(contents.as_ptr(), contents.len());
-                }
+                let target = unsafe { target.add(address as usize) };
+                // SAFETY: as above.
+                unsafe { target.copy_from_nonoverlapping(contents.as_ptr(), contents.len()) };
             }
         }
         let name = core::ptr::null();

@@ -20,15 +20,14 @@ fn handle(signal: c_int, handler: Handler, flags: c_int) {
     action.sa_sigaction = handler as usize;
     action.sa_flags = libc::SA_SIGINFO | flags;
     // SAFETY: the handler has the type that SA_SIGINFO asks for.
-    assert_eq!(
-        unsafe { libc::sigaction(signal, &action, core::ptr::null_mut()) },
-        0
-    );
+    let result = unsafe { libc::sigaction(signal, &action, core::ptr::null_mut()) };
+    assert_eq!(result, 0);
 }
 
 fn raise(signal: c_int) {
     // SAFETY: the signal has a handler.
-    assert_eq!(unsafe { libc::raise(signal) }, 0);
+    let result = unsafe { libc::raise(signal) };
+    assert_eq!(result, 0);
 }
 
 #[test]
@@ -49,10 +48,8 @@ fn a_handler_on_a_signal_stack_leads_back_to_the_native_one() {
         ss_size: size_of_val(memory),
     };
     // SAFETY: the memory is never freed.
-    assert_eq!(
-        unsafe { libc::sigaltstack(&stack, core::ptr::null_mut()) },
-        0
-    );
+    let result = unsafe { libc::sigaltstack(&stack, core::ptr::null_mut()) };
+    assert_eq!(result, 0);
     handle(libc::SIGUSR2, check, libc::SA_ONSTACK);
     raise(libc::SIGUSR2);
 }
@@ -199,6 +196,7 @@ fn a_stack_overflow_has_a_stack() {
     }
     let mut status = -1;
     // SAFETY: waits for our own child.
-    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    let result = unsafe { libc::waitpid(child, &mut status, 0) };
+    assert_eq!(result, child);
     assert_eq!(status, 0);
 }

@@ -61,7 +61,9 @@ fn generic_code_and_trait_objects_are_followed() {
 extern "C" fn compare(left: *const c_void, right: *const c_void) -> c_int {
     check_against_libgcc();
     // SAFETY: qsort passes pointers to elements of the array below.
-    let (left, right) = unsafe { (*left.cast::<c_int>(), *right.cast::<c_int>()) };
+    let left = unsafe { *left.cast::<c_int>() };
+    // SAFETY: as above.
+    let right = unsafe { *right.cast::<c_int>() };
     left - right
 }
 
