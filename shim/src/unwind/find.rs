@@ -83,8 +83,7 @@ fn find_by_asking(find: FindObject, pc: u64) -> Option<Object> {
         eh_frame_hdr: found.eh_frame_hdr,
     };
     let is_whole = object.start == object.bias
-        && (object.eh_frame_hdr == 0
-            || (object.start..object.end).contains(&object.eh_frame_hdr));
+        && (object.eh_frame_hdr == 0 || (object.start..object.end).contains(&object.eh_frame_hdr));
     if !is_whole {
         widen(&mut object);
     }

@@ -2,6 +2,7 @@
 
 mod damage;
 mod deep;
+mod fibers;
 mod rows;
 mod signals;
 mod speed;
@@ -48,6 +49,16 @@ fn frames_from(start: Registers, room: usize) -> (Vec<u64>, Walk) {
     let walk = walk(start, &mut StackRange::new(), &mut ignore, &mut frames);
     frames.truncate(walk.len);
     (frames, walk)
+}
+
+/// Fresh zero pages.
+fn new_memory(size: usize) -> *mut libc::c_void {
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    // SAFETY: the kernel chooses an address that nobody uses.
+    let memory = unsafe { libc::mmap(core::ptr::null_mut(), size, protection, flags, -1, 0) };
+    assert_ne!(memory, libc::MAP_FAILED);
+    memory
 }
 
 /// What libgcc says, from a function inside it outwards.

@@ -1,10 +1,9 @@
 //! Wrong registers, wrong unwind data and unreadable memory: the walk ends, and nothing crashes.
 
 use std::path::Path;
-use std::ptr::null_mut;
 
 use super::rows::Image;
-use super::{End, Registers, ignore, registers_here};
+use super::{End, Registers, ignore, new_memory, registers_here};
 use crate::unwind::eh_frame::describe;
 use crate::unwind::{StackRange, find_object, walk};
 
@@ -100,11 +99,7 @@ const PAGE: u64 = 4096;
 
 /// Two pages of memory, and one behind them that cannot be read.
 fn pages_before_a_guard() -> u64 {
-    let protection = libc::PROT_READ | libc::PROT_WRITE;
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-    // SAFETY: new memory.
-    let memory = unsafe { libc::mmap(null_mut(), 3 * PAGE as usize, protection, flags, -1, 0) };
-    assert_ne!(memory, libc::MAP_FAILED);
+    let memory = new_memory(3 * PAGE as usize);
     // SAFETY: the last of the three pages.
     let guard = unsafe { memory.byte_add(2 * PAGE as usize) };
     // SAFETY: our own memory, which nobody reads.
