@@ -4,7 +4,7 @@
 //!   0 magic + layout version      stored last with Release, loaded first with Acquire
 //!   1 byte order mark             2 segment length, bytes
 //!   3 pid | parent pid << 32      4 process start time, clock ticks since boot (proc(5), 22)
-//!   5 boot id, upper half first     7 user id | group id << 32
+//!   5 boot id, upper half first   7 user id | group id << 32
 //!   8 origin   9 state           10 when the state changed, ticks
 //!  11 clock kind                 12 clock pair count, stored with Release after its pair
 //!  13 first pair: ticks, CLOCK_MONOTONIC ns      15 CLOCK_REALTIME ns at the first pair
@@ -14,7 +14,7 @@
 //!  26 peak epoch                 27 bytes at the peak     28 ticks at the peak
 //!  30 storage                    31 errno that ended growth
 //!  32 executable path            33 command line          34 bypass: who serves malloc instead
-//!  35 leases of ring chunks given so far
+//!  35 leases of ring chunks given so far           36 number of the `run` it belongs to, or 0
 //!  64 region table, 8 words a region               128 counters (64)
 //! 256 interval history, pairs of (ticks, exponent), 64 of them; the last is overwritten
 //! ```
@@ -70,6 +70,7 @@ pub mod at {
     pub const COMMAND_LINE: usize = 33;
     pub const BYPASS: usize = 34;
     pub const RING_SERIAL: usize = 35;
+    pub const RUN: usize = 36;
     pub const REGIONS: usize = 64;
     pub const COUNTERS: usize = 128;
     pub const INTERVALS: usize = 256;

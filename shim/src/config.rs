@@ -19,6 +19,8 @@ pub struct Config {
     pub is_disabled: bool,
     /// Seed for reproducible draws; `None` for a fresh one in each process.
     pub seed: Option<u64>,
+    /// The number by which `memshim-reader run` finds all processes that came of its command.
+    pub run: u64,
     max_segment_bytes: Option<u64>,
     directory: [u8; DIRECTORY_BYTES],
     temporary: [u8; DIRECTORY_BYTES],
@@ -31,6 +33,7 @@ impl Config {
             interval: Interval::at_most(DEFAULT_INTERVAL_BYTES),
             is_disabled: false,
             seed: None,
+            run: 0,
             max_segment_bytes: None,
             directory: [0; DIRECTORY_BYTES],
             temporary: [0; DIRECTORY_BYTES],
@@ -52,6 +55,7 @@ impl Config {
             b"MEMSHIM_DISABLE" => self.is_disabled |= !matches!(value, b"" | b"0"),
             b"MEMSHIM_PROGRAMS" => self.is_disabled |= !selects_this(value, program),
             b"MEMSHIM_SEED" => self.seed = size(value),
+            b"MEMSHIM_RUN" => self.run = size(value).unwrap_or(0),
             b"TMPDIR" => copy(&mut self.temporary, value),
             _ => {}
         }

@@ -163,6 +163,7 @@ fn make_segment(runtime: &'static Runtime, config: &Config, is_forked: bool) -> 
         },
     );
     set(words, at::STATE, state::RUNNING);
+    set(words, at::RUN, config.run);
     set(words, at::BYPASS, BYPASS.load(Ordering::Relaxed));
     clock::start(words);
     set(words, at::HEARTBEAT, clock::now());

@@ -59,8 +59,8 @@ pub(crate) fn columns() -> Vec<Column> {
         figure("live_objects", "live objects", Unit::Count),
         figure("allocated_bytes", "allocated", Unit::Bytes),
         figure("allocated_objects", "objects", Unit::Count),
-        figure("freed_bytes", "freed", Unit::Bytes),
-        figure("freed_objects", "freed objects", Unit::Count),
+        Column::derived("freed_bytes", "freed", Unit::Bytes),
+        Column::derived("freed_objects", "freed objects", Unit::Count),
         figure("peak_live_bytes", "at peak", Unit::Bytes),
         figure("stack", "stack", Unit::Stack),
     ]

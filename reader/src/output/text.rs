@@ -66,6 +66,10 @@ fn lines(report: &Report, options: &Options) -> Vec<Line> {
 
 /// What is missing from the answer, or that nothing is; it qualifies every number below it.
 fn losses(report: &Report) -> Vec<Line> {
+    if report.losses.is_empty() {
+        // It is about no process, so there was nothing to lose.
+        return Vec::new();
+    }
     if !report.has_losses() {
         return vec![Line::indented(2).and(Style::Plain, "nothing lost")];
     }

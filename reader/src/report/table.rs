@@ -51,6 +51,9 @@ pub struct Column {
     /// Whether its numbers are changes, which people want with a sign.
     #[serde(rename = "change")]
     pub is_change: bool,
+    /// Whether it follows from the others, so that people can do without it.
+    #[serde(skip)]
+    pub is_derived: bool,
 }
 
 impl Column {
@@ -61,6 +64,15 @@ impl Column {
             title: title.into(),
             unit,
             is_change: false,
+            is_derived: false,
+        }
+    }
+
+    /// A column that follows from the others: programs get it, people do not.
+    pub fn derived(key: impl Into<String>, title: impl Into<String>, unit: Unit) -> Column {
+        Column {
+            is_derived: true,
+            ..Column::new(key, title, unit)
         }
     }
 

@@ -74,10 +74,11 @@ pub fn run(run: &Run) -> Result<ExitCode, Error> {
             Path::new(name).display()
         ));
     }
-    let before = family::Before::now();
+    let number = family::number();
     let forwarding = signals::Forwarding::begin();
     let mut command = Command::new(name);
     command.args(arguments).env("LD_PRELOAD", preload(&library));
+    command.env("MEMSHIM_RUN", number.to_string());
     command.envs(
         run.interval
             .iter()
@@ -96,7 +97,7 @@ pub fn run(run: &Run) -> Result<ExitCode, Error> {
     let waited = child.wait();
     forwarding.end();
     let status = waited.map_err(|source| spawn_error(name, source))?;
-    match family::heaviest(child.id(), &before) {
+    match family::heaviest(number) {
         Some(found) => {
             let written = Session::open(&found.path, &request)
                 .and_then(|mut session| write(run, &mut session, &request));
@@ -105,11 +106,11 @@ pub fn run(run: &Run) -> Result<ExitCode, Error> {
             {
                 say(&format!("no report: {}", one_line(&error)));
             }
-            if found.processes > 1 {
+            if found.programs > 1 {
                 say(&format!(
-                    "this is process {} of {} that were recorded, which allocated the most; \
-                     `memshim-reader list` shows all",
-                    found.pid, found.processes
+                    "of the {} programs that were recorded, this is the one that allocated the \
+                     most, process {}; `memshim-reader list` shows all",
+                    found.programs, found.pid
                 ));
             }
         }

@@ -59,6 +59,8 @@ pub struct Identity {
     pub boot_id: [u64; 2],
     /// Its user.
     pub user: u32,
+    /// The number of the `run` that it came of, 0 for none.
+    pub run: u64,
     /// How it came to have this segment.
     pub origin: Origin,
     /// How its program ended.
@@ -107,6 +109,7 @@ impl Segment {
             start_time: header.word(at::START_TIME),
             boot_id: [header.word(at::BOOT_ID), header.word(at::BOOT_ID + 1)],
             user,
+            run: header.word(at::RUN),
             origin: match header.word(at::ORIGIN) {
                 origin::STARTED => Origin::Started,
                 origin::FORKED => Origin::Forked,

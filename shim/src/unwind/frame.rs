@@ -10,6 +10,18 @@ use super::{End, Registers, cache};
 /// No code lies below; such return addresses are numbers.
 pub(super) const LOWEST_CODE: u64 = 4096;
 
+/// How a walk came to a frame.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// It called its callee, says the unwind data; or the walk begins with it.
+    Rule,
+    /// It called its callee, say the frame pointers.
+    FramePointer,
+    /// A signal interrupted it. The kernel saved its registers above this address: the stack
+    /// pointer in the code that the handler returns to.
+    Signal(u64),
+}
+
 /// A frame of the walk. It is passed by value, so that a walk keeps it in registers.
 #[derive(Clone, Copy)]
 pub(super) struct Frame {
@@ -19,9 +31,8 @@ pub(super) struct Frame {
     pub(super) stack_pointer: u64,
     /// The frame pointer's register, whatever it is used for.
     pub(super) frame_pointer: u64,
-    /// The stack pointer in the signal handler's return code, above which the kernel saved this
-    /// frame's registers; 0 if it called its callee.
-    pub(super) saved_at: u64,
+    /// How the walk came to it.
+    pub(super) by: By,
 }
 
 impl Frame {
@@ -32,21 +43,27 @@ impl Frame {
             pc,
             stack_pointer: sp,
             frame_pointer: bp,
-            saved_at: 0,
+            by: By::Rule,
         }
+    }
+
+    /// Whether its pc is no return address.
+    #[inline]
+    pub(super) fn is_interrupted(self) -> bool {
+        matches!(self.by, By::Signal(_))
     }
 
     /// An address inside the instruction that the frame is in. A call may be the last one of its
     /// function, so that the address it returns to belongs to the next.
     #[inline]
     pub(super) fn instruction(self) -> u64 {
-        self.pc.wrapping_sub(u64::from(self.saved_at == 0))
+        self.pc.wrapping_sub(u64::from(!self.is_interrupted()))
     }
 
     /// The caller, where it takes a rule that is known and a stack that is known: nearly always.
     #[inline(always)]
     pub(super) fn caller_at_once(self, stack: &Stack) -> Option<Frame> {
-        if self.saved_at != 0 {
+        if self.is_interrupted() {
             return None;
         }
         let rule = cache::get(self.pc)?;
@@ -65,7 +82,7 @@ impl Frame {
             pc,
             stack_pointer: cfa,
             frame_pointer,
-            saved_at: 0,
+            by: By::Rule,
         };
         (cfa > self.stack_pointer && caller.is_plausible()).then_some(caller)
     }
@@ -80,7 +97,7 @@ impl Frame {
     ) -> Result<Frame, End> {
         // Rules are remembered for return addresses; an interrupted frame may be at the same one.
         let rule = match cache::get(self.pc) {
-            Some(rule) if self.saved_at == 0 => rule,
+            Some(rule) if !self.is_interrupted() => rule,
             _ => self.learn(stack, on_object),
         };
         let cfa = match rule.kind() {
@@ -105,7 +122,7 @@ impl Frame {
             pc,
             stack_pointer: cfa,
             frame_pointer,
-            saved_at: 0,
+            by: By::Rule,
         }
         .if_plausible()
     }
@@ -161,7 +178,7 @@ impl Frame {
             None if self.is_signal_return(stack) => Rule::SIGNAL_RETURN,
             None => Rule::NO_DATA,
         };
-        if self.saved_at == 0 {
+        if !self.is_interrupted() {
             cache::insert(self.pc, rule);
         }
         rule

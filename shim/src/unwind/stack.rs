@@ -128,9 +128,9 @@ impl<'a> Stack<'a> {
         let Some(last) = address.checked_add(7) else {
             return false;
         };
-        let leads_to_native = self.end <= self.native.lo && last < self.native.hi;
-        let goal = if leads_to_native {
-            self.native.lo
+        // From the native stack on, nothing is left to ask.
+        let goal = if self.end <= self.native.lo {
+            last.min(self.native.lo)
         } else {
             last
         };

@@ -6,7 +6,7 @@ use super::bytes::Region;
 use super::eh_frame::{Description, describe};
 use super::expression::evaluate;
 use super::find::find_object;
-use super::frame::{Frame, LOWEST_CODE};
+use super::frame::{By, Frame, LOWEST_CODE};
 use super::program::{Cfa, Saved};
 use super::rule::{Rule, kind};
 use super::stack::Stack;
@@ -44,17 +44,17 @@ impl Frame {
             Saved::Unchanged | Saved::Undefined => return Err(End::NoUnwindData),
             saved => self.restore(saved, RETURN_ADDRESS, cfa, region, stack)?,
         };
-        let saved_at = if is_signal_frame {
-            self.stack_pointer
+        let by = if is_signal_frame {
+            By::Signal(self.stack_pointer)
         } else {
-            0
+            By::Rule
         };
         self.go_to(
             Frame {
                 pc,
                 stack_pointer: cfa,
                 frame_pointer,
-                saved_at,
+                by,
             },
             stack,
         )
@@ -95,8 +95,10 @@ impl Frame {
             STACK_POINTER => Some(self.stack_pointer),
             FRAME_POINTER => Some(self.frame_pointer),
             RETURN_ADDRESS => Some(self.pc),
-            _ if self.saved_at == 0 => None,
-            _ => read_saved(self.saved_at, register, stack),
+            _ => match self.by {
+                By::Signal(saved_at) => read_saved(saved_at, register, stack),
+                By::Rule | By::FramePointer => None,
+            },
         }
     }
 
@@ -112,7 +114,7 @@ impl Frame {
                 pc,
                 stack_pointer,
                 frame_pointer,
-                saved_at,
+                by: By::Signal(saved_at),
             },
             stack,
         )
@@ -122,7 +124,7 @@ impl Frame {
     /// lead to a lower part of its own stack: a signal stack can be an array of a function.
     fn go_to(self, caller: Frame, stack: &mut Stack) -> Result<Frame, End> {
         let is_above = caller.stack_pointer > self.stack_pointer;
-        let is_interrupted = caller.saved_at != 0;
+        let is_interrupted = caller.is_interrupted();
         // The word below is the lowest that belongs to a call; of an interrupted frame, none does.
         let lowest = caller
             .stack_pointer
@@ -141,8 +143,9 @@ impl Frame {
     /// pointer, aligned, and beside an address that can be code.
     fn caller_by_frame_pointer(self, stack: &mut Stack) -> Result<Frame, End> {
         let at = self.frame_pointer;
-        if at == 0 {
-            // So the psABI marks the bottom of the stack (3.4.1).
+        if at == 0 && self.by == By::FramePointer {
+            // So a chain of frame pointers ends (psABI, 3.4.1). A zero that no frame pointer led to
+            // may be anything: code that uses the register for numbers.
             return Err(End::Complete);
         }
         if at < self.stack_pointer || !at.is_multiple_of(8) {
@@ -162,7 +165,7 @@ impl Frame {
             pc,
             stack_pointer: at.wrapping_add(16),
             frame_pointer,
-            saved_at: 0,
+            by: By::FramePointer,
         })
     }
 }

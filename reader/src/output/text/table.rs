@@ -76,14 +76,14 @@ impl Drawn<'_> {
     }
 }
 
-/// Every column but the stacks', its words cut so far that it fits in a line.
+/// Every column but the stacks' and those that follow from others, its words cut so far that it fits in a line.
 fn columns<'a>(table: &'a Table, rows: &[Vec<Value>], width_max: usize) -> Vec<Drawn<'a>> {
     let stack_index = table.stack_index();
     let visible = table
         .columns
         .iter()
         .enumerate()
-        .filter(|(index, _)| Some(*index) != stack_index);
+        .filter(|(index, column)| Some(*index) != stack_index && !column.is_derived);
     let mut columns: Vec<Drawn<'_>> = visible
         .map(|(index, column)| {
             let value = |row: &Vec<Value>| {

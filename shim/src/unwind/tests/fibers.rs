@@ -88,6 +88,19 @@ fn a_fiber_ends_at_its_start_and_is_not_remembered() {
 }
 
 #[test]
+fn a_native_stack_far_above_does_not_hide_a_fiber() {
+    let stack = new_memory(FIBER_SIZE);
+    let top = stack as u64 + (1 << 40);
+    FIBER.with(|fiber| {
+        *fiber.range.borrow_mut() = StackRange {
+            lo: top,
+            hi: top + 4096,
+        }
+    });
+    assert_eq!(run_fiber_on(stack, FIBER_SIZE).end, End::Complete);
+}
+
+#[test]
 fn a_fiber_in_an_array_of_the_native_stack_is_followed() {
     walk_here();
     let mut array = [0_u64; FIBER_SIZE / 8];
