@@ -9,12 +9,12 @@
 //!  11 clock kind                 12 clock pair count, stored with Release after its pair
 //!  13 first pair: ticks, CLOCK_MONOTONIC ns      15 CLOCK_REALTIME ns at the first pair
 //!  16 even pair: ticks, ns       18 odd pair: ticks, ns      20 heartbeat, ticks
-//!  21 interval exponent          22 times the interval changed (entries at 256)
+//!  21 interval exponent          22 entries at 256, stored with Release after the latest entry
 //!  24 live bytes, weighted       25 live blocks, weighted
 //!  26 peak epoch                 27 bytes at the peak     28 ticks at the peak
 //!  30 storage                    31 errno that ended growth
 //!  32 executable path            33 command line          34 bypass: who serves malloc instead
-//!  35 leases of ring chunks given so far           36 number of the `run` it belongs to, or 0
+//!  35 latest serial of a ring lease     36 ring leases given     37 number of its `run`, or 0
 //!  64 region table, 8 words a region               128 counters (64)
 //! 256 interval history, pairs of (ticks, exponent), 64 of them; the last is overwritten
 //! ```
@@ -70,7 +70,8 @@ pub mod at {
     pub const COMMAND_LINE: usize = 33;
     pub const BYPASS: usize = 34;
     pub const RING_SERIAL: usize = 35;
-    pub const RUN: usize = 36;
+    pub const RING_LEASES: usize = 36;
+    pub const RUN: usize = 37;
     pub const REGIONS: usize = 64;
     pub const COUNTERS: usize = 128;
     pub const INTERVALS: usize = 256;
@@ -167,6 +168,29 @@ pub fn note_clock_pair(words: &[AtomicU64], ticks: u64, monotonic_ns: u64) {
     count.store(next, Ordering::Release);
 }
 
+/// The writer's half: notes which interval is in force from `ticks` on.
+///
+/// When the history is full its last entry is overwritten.
+/// Called by one thread at a time.
+pub fn note_interval(words: &[AtomicU64], ticks: u64, interval: Interval) {
+    let (Some(now), Some(count)) = (words.get(at::INTERVAL), words.get(at::INTERVAL_CHANGES))
+    else {
+        return;
+    };
+    let exponent = u64::from(interval.exponent());
+    // Relaxed: only this writer changes the count.
+    let entry = (count.load(Ordering::Relaxed) as usize).min(INTERVAL_HISTORY - 1);
+    let place = at::INTERVALS + 2 * entry;
+    if let Some([entry_ticks, entry_exponent]) = words.get(place..place + 2) {
+        // Relaxed: published by the count below.
+        entry_ticks.store(ticks, Ordering::Relaxed);
+        entry_exponent.store(exponent, Ordering::Relaxed);
+    }
+    now.store(exponent, Ordering::Relaxed);
+    // Release pairs with the Acquire load of the count in `copy_header`.
+    count.store(entry as u64 + 1, Ordering::Release);
+}
+
 /// What a reader finds when it looks at a file that should be a segment.
 #[derive(Debug)]
 #[expect(
@@ -242,7 +266,12 @@ fn copy_header<W: Words + ?Sized>(words: &W, into: &mut [u64; HEADER_WORDS as us
     for _ in 0..TRIES {
         // Acquire (in `load`) pairs with the Release of the count in `note_clock_pair`.
         let pairs = words.load(at::PAIR_COUNT as u64);
+        // Acquire (in `load`) pairs with the Release of the count in `note_interval`.
+        let changes = words.load(at::INTERVAL_CHANGES as u64);
         words.copy(0, into);
+        if let Some(copied) = into.get_mut(at::INTERVAL_CHANGES) {
+            *copied = changes;
+        }
         // Pairs with the Release fence in `note_clock_pair`.
         acquire_fence();
         if words.load(at::PAIR_COUNT as u64) == pairs {

@@ -5,8 +5,8 @@
 //!          8 events, four words each (510)
 //! ```
 //!
-//! Serials count up from 1, one for each lease, so a reader knows exactly how many chunks it
-//! missed.
+//! Serials count up from 1 and order the chunks; the leases given are counted beside them, so a
+//! reader knows exactly how many chunks it missed.
 //! A writer holds the busy bit while it stores one event and never waits for another: a chunk
 //! that is busy is passed over, and after a few of those the event is dropped and counted.
 //! An idle thread's chunk may be taken over; its owner notices at its next event.
@@ -42,13 +42,21 @@ pub struct Lease {
     pub events: u64,
 }
 
+/// The two words of the header that all writers share.
+#[derive(Clone, Copy)]
+pub struct Serials<'a> {
+    /// The latest serial; one that met a busy chunk is not used again.
+    pub latest: &'a AtomicU64,
+    /// Leases given.
+    pub given: &'a AtomicU64,
+}
+
 /// The writer's half: appends one event, leasing another chunk when needed.
 ///
-/// `next` counts the leases given so far, `chunk` gives the words of a chunk or `None` where
-/// there is no memory for it.
+/// `chunk` gives the words of a chunk, or `None` where there is no memory for it.
 /// Gives `false` when the event had to be dropped.
 pub fn write<'a>(
-    next: &AtomicU64,
+    serials: Serials<'_>,
     chunks: u64,
     chunk: impl Fn(u64) -> Option<&'a [AtomicU64]>,
     lease: &mut Lease,
@@ -59,7 +67,7 @@ pub fn write<'a>(
     } else {
         None
     };
-    let Some(words) = held.or_else(|| take(next, chunks, chunk, lease)) else {
+    let Some(words) = held.or_else(|| take(serials, chunks, chunk, lease)) else {
         return false;
     };
     let place = EVENTS_AT + lease.events as usize * EVENT_WORDS;
@@ -94,7 +102,7 @@ fn resume(words: &[AtomicU64], serial: u64) -> bool {
 
 /// Leases the next chunk that nobody is writing to and leaves it marked busy.
 fn take<'a>(
-    next: &AtomicU64,
+    serials: Serials<'_>,
     chunks: u64,
     chunk: impl Fn(u64) -> Option<&'a [AtomicU64]>,
     lease: &mut Lease,
@@ -102,7 +110,7 @@ fn take<'a>(
     lease.serial = 0;
     for _ in 0..TRIES {
         // Relaxed: a serial carries no data.
-        let serial = next.fetch_add(1, Ordering::Relaxed) + 1;
+        let serial = serials.latest.fetch_add(1, Ordering::Relaxed) + 1;
         let index = (serial - 1).checked_rem(chunks)?;
         let words = chunk(index)?;
         let [lease_word, committed, ..] = words else {
@@ -130,6 +138,8 @@ fn take<'a>(
         // from here on finds the serial changed when it looks again.
         fence(Ordering::Release);
         committed.store(serial << 16, Ordering::Relaxed);
+        // Relaxed: a count by itself.
+        serials.given.fetch_add(1, Ordering::Relaxed);
         *lease = Lease {
             chunk: index,
             serial,

@@ -52,8 +52,13 @@ pub fn read<W: Words + ?Sized>(
     if end > region.rows {
         return 0;
     }
-    for (index, part) in into.chunks_mut(8).take(len.div_ceil(8)).enumerate() {
-        let word = words.load(region.row(u64::from(first) + index as u64));
+    let mut copy = [0; STRING_BYTES_MAX / 8];
+    let Some(copy) = copy.get_mut(..len.div_ceil(8)) else {
+        return 0;
+    };
+    // The row that names the string was acquired before, so its words are whole.
+    words.copy(region.row(u64::from(first)), copy);
+    for (part, word) in into.chunks_mut(8).zip(copy) {
         for (to, from) in part.iter_mut().zip(word.to_le_bytes()) {
             *to = from;
         }

@@ -18,7 +18,7 @@ use memshim_abi::{AtomicU64 as Word, threads};
 use crate::config::Config;
 use crate::runtime::{self, Runtime};
 use crate::segment::set;
-use crate::{bootstrap, clock, filter, modules, private, real, record, segment, sys, thread, unwind};
+use crate::{bootstrap, clock, filter, modules, private, real, segment, sys, thread, unwind};
 
 const NOT_BOOTED: u64 = 0;
 const BOOTING: u64 = 1;
@@ -167,7 +167,7 @@ fn make_segment(runtime: &'static Runtime, config: &Config, is_forked: bool) -> 
     set(words, at::BYPASS, BYPASS.load(Ordering::Relaxed));
     clock::start(words);
     set(words, at::HEARTBEAT, clock::now());
-    record::note_interval(words, config.interval.exponent());
+    header::note_interval(words, clock::now(), config.interval);
     let is_usable = claim_first_rows(runtime);
     describe_program(runtime, words);
     header::publish(words);

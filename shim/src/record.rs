@@ -15,7 +15,7 @@ use crate::real::Real;
 use crate::runtime::Runtime;
 use crate::thread::Call;
 use crate::unwind::Registers;
-use crate::{clock, filter, private, segment, stack};
+use crate::{clock, filter, private, stack};
 
 /// Freed slots that keep their block before the oldest is used again.
 const RECENT_SAMPLED: u64 = 4096;
@@ -121,29 +121,18 @@ fn claim_slot(runtime: &'static Runtime, interval: Interval) -> Option<u32> {
 
 /// Doubles the interval for gaps drawn from now on; each block keeps the one it was drawn at.
 fn coarsen(runtime: &Runtime, interval: Interval) {
-    let (from, to) = (interval.exponent(), interval.doubled().exponent());
-    // Relaxed: whoever wins the exchange notes the change.
+    let (from, to) = (interval.exponent(), interval.doubled());
+    // Relaxed: whoever wins the exchange notes the change, and the next doubling needs far more
+    // than the time that takes.
     let changed = runtime.interval.compare_exchange(
         u64::from(from),
-        u64::from(to),
+        u64::from(to.exponent()),
         Ordering::Relaxed,
         Ordering::Relaxed,
     );
     if changed.is_ok() {
-        note_interval(runtime.segment(), to);
+        header::note_interval(runtime.segment(), clock::now(), to);
     }
-}
-
-/// Notes in the header which interval is in force from now on.
-pub fn note_interval(words: &[AtomicU64], exponent: u8) {
-    segment::set(words, at::INTERVAL, u64::from(exponent));
-    let Some(count) = words.get(at::INTERVAL_CHANGES) else {
-        return;
-    };
-    // Relaxed: a history for people; the last entry is overwritten when it is full.
-    let entry = (count.fetch_add(1, Ordering::Relaxed) as usize).min(header::INTERVAL_HISTORY - 1);
-    segment::set(words, at::INTERVALS + 2 * entry, clock::now());
-    segment::set(words, at::INTERVALS + 2 * entry + 1, u64::from(exponent));
 }
 
 /// A block that a program's pointer led to, taken out of the index: the caller ends it or puts it
@@ -257,8 +246,11 @@ fn write_event(call: &mut Call, act: Act, block: &Slot) {
         address: block.address,
         size_bytes: block.size_bytes,
     };
-    let (Some(table), Some(next)) = (runtime.table(Region::Ring), runtime.header(at::RING_SERIAL))
-    else {
+    let (Some(table), Some(latest), Some(given)) = (
+        runtime.table(Region::Ring),
+        runtime.header(at::RING_SERIAL),
+        runtime.header(at::RING_LEASES),
+    ) else {
         return;
     };
     let chunk = |index: u64| {
@@ -273,7 +265,7 @@ fn write_event(call: &mut Call, act: Act, block: &Slot) {
         }
     };
     let is_kept = ring::write(
-        next,
+        ring::Serials { latest, given },
         table.capacity(),
         chunk,
         &mut call.own().lease,

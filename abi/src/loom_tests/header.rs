@@ -5,9 +5,11 @@ use std::vec;
 
 use super::{Switches, View, explore, spawn, words};
 use crate::header::{
-    Attach, BYTE_ORDER, HEADER_WORDS, Header, MAGIC, at, attach, clock, note_clock_pair, publish,
+    Attach, BYTE_ORDER, HEADER_WORDS, Header, MAGIC, at, attach, clock, note_clock_pair,
+    note_interval, publish,
 };
 use crate::region::{REGION_WORDS, Region};
+use crate::weight::Interval;
 use crate::{AtomicU64, LAYOUT_VERSION, WORD_BYTES};
 use core::sync::atomic::Ordering;
 
@@ -69,6 +71,23 @@ fn a_clock_pair_is_never_a_mix_of_two() {
         for ticks in 2..4 {
             note_clock_pair(&words, ticks, ticks * 10);
         }
+        reader.join().unwrap();
+    });
+}
+
+#[test]
+fn an_interval_is_in_the_history_when_it_is_counted() {
+    explore(Switches::Any, || {
+        let words = words(at::INTERVALS + 2);
+        let view = view(&words, &[22..23, 256..258]);
+        let interval = Interval::from_exponent(19);
+        let reader = spawn(move || {
+            let header = attached(&view).expect("published");
+            for entry in header.intervals() {
+                assert_eq!(entry, (7, interval));
+            }
+        });
+        note_interval(&words, 7, interval);
         reader.join().unwrap();
     });
 }

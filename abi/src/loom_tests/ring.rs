@@ -9,7 +9,7 @@ use super::{Switches, explore, spawn, words};
 use crate::AtomicU64;
 use crate::event::EVENT_WORDS;
 use crate::region::RegionShape;
-use crate::ring::{CHUNK_EVENTS, CHUNK_WORDS, Lease, read, write};
+use crate::ring::{CHUNK_EVENTS, CHUNK_WORDS, Lease, Serials, read, write};
 
 /// Words of the chunk that exist: its head, and the first two words of the first event.
 const WORDS: usize = 10;
@@ -22,7 +22,8 @@ const REGION: RegionShape = RegionShape {
 
 /// A ring of one chunk.
 struct Ring {
-    next: AtomicU64,
+    latest: AtomicU64,
+    given: AtomicU64,
     /// Touched by each writer between its serial and its look at the lease.
     ///
     /// Loom compares an access only with the latest one to the same word, so it would take the
@@ -34,7 +35,8 @@ struct Ring {
 impl Ring {
     fn new(words_len: usize) -> Arc<Self> {
         Arc::new(Self {
-            next: AtomicU64::new(0),
+            latest: AtomicU64::new(0),
+            given: AtomicU64::new(0),
             gate: AtomicU64::new(0),
             chunk: words(words_len),
         })
@@ -46,7 +48,11 @@ impl Ring {
             self.gate.fetch_add(1, Ordering::Relaxed);
             Some(&self.chunk[..])
         };
-        write(&self.next, 1, chunk, lease, &[value; EVENT_WORDS])
+        let serials = Serials {
+            latest: &self.latest,
+            given: &self.given,
+        };
+        write(serials, 1, chunk, lease, &[value; EVENT_WORDS])
     }
 
     /// The serial of the chunk and, for each event, its words that exist.

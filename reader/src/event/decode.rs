@@ -35,5 +35,5 @@ pub(crate) fn chunks(segment: &Segment, issues: &mut Issues) -> Vec<Chunk> {
 
 /// Leases of chunks that were given so far.
 pub(crate) fn leases(segment: &Segment) -> u64 {
-    segment.header().word(at::RING_SERIAL)
+    segment.header().word(at::RING_LEASES)
 }

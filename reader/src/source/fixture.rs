@@ -208,9 +208,12 @@ impl Writer {
         let mut lease = self.lease;
         let ring = self.table(Region::Ring);
         ring.claim(ring.capacity() - ring.used(), |needed| needed);
-        let next = &self.words[at::RING_SERIAL];
+        let serials = ring::Serials {
+            latest: &self.words[at::RING_SERIAL],
+            given: &self.words[at::RING_LEASES],
+        };
         let chunk = |chunk| ring.row(chunk);
-        ring::write(next, ring.capacity(), chunk, &mut lease, &event.encode());
+        ring::write(serials, ring.capacity(), chunk, &mut lease, &event.encode());
         self.lease = lease;
     }
 }

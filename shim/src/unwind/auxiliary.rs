@@ -8,7 +8,7 @@ type FindAuxiliary = unsafe extern "C" fn(libc::c_ulong) -> libc::c_ulong;
 ///
 /// Only for entries that are always there: errno is set for one that is missing.
 pub(super) fn auxiliary(kind: libc::c_ulong) -> u64 {
-    match weak_function!("getauxval") {
+    match address_of_auxiliary() as usize {
         0 => 0,
         address => {
             // SAFETY: the symbol of this name is a function of this type in glibc and musl.
@@ -17,4 +17,9 @@ pub(super) fn auxiliary(kind: libc::c_ulong) -> u64 {
             unsafe { find(kind) }
         }
     }
+}
+
+/// Where the function is that answers: an address in the C library, or 0.
+pub(super) fn address_of_auxiliary() -> u64 {
+    weak_function!("getauxval") as u64
 }

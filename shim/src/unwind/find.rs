@@ -1,8 +1,8 @@
 //! Finds the loaded object that holds an address.
 //!
 //! glibc 2.35 and later answer without a lock in about 4 ns (`_dl_find_object`). Elsewhere the list
-//! of objects is walked under the loader's lock (`dl_iterate_phdr`), which a thread may already
-//! hold when it allocates; the lock is recursive, and no lock of ours is ever held around it.
+//! of objects is walked under the loader's lock (`dl_iterate_phdr`). A thread may hold that lock
+//! when it allocates: glibc's is recursive, and no lock of ours is ever held around it.
 
 use core::ffi::{c_char, c_int, c_void};
 

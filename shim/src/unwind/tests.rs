@@ -3,6 +3,7 @@
 mod damage;
 mod deep;
 mod fibers;
+mod holes;
 mod rows;
 mod signals;
 mod speed;

@@ -2,6 +2,7 @@
 
 use super::End;
 use super::arch::{self, FRAME_POINTER, RETURN_ADDRESS, STACK_POINTER};
+use super::auxiliary::{address_of_auxiliary, auxiliary};
 use super::bytes::Region;
 use super::eh_frame::{Description, describe};
 use super::expression::evaluate;
@@ -143,9 +144,10 @@ impl Frame {
     /// pointer, aligned, and beside an address that can be code.
     fn caller_by_frame_pointer(self, stack: &mut Stack) -> Result<Frame, End> {
         let at = self.frame_pointer;
-        if at == 0 && self.by == By::FramePointer {
-            // So a chain of frame pointers ends (psABI, 3.4.1). A zero that no frame pointer led to
-            // may be anything: code that uses the register for numbers.
+        // So a chain of frame pointers ends (psABI, 3.4.1). A zero that no frame pointer led to may
+        // be anything, in code that uses the register for numbers.
+        let is_chain = self.by == By::FramePointer;
+        if at == 0 && (is_chain || self.is_start_of_loader()) {
             return Err(End::Complete);
         }
         if at < self.stack_pointer || !at.is_multiple_of(8) {
@@ -155,7 +157,7 @@ impl Frame {
         let slot = at.wrapping_add(8);
         let pc = stack.read(slot).ok_or(End::NoUnwindData)?;
         // A word of code before the address: generated code is in no object, but can be read.
-        let is_code = pc == 0
+        let is_code = pc == 0 && frame_pointer == 0 && is_chain
             || find_object(pc).is_some()
             || pc >= LOWEST_CODE && !stack.reaches(pc) && arch::is_readable(pc.wrapping_sub(8));
         if !is_code {
@@ -167,6 +169,15 @@ impl Frame {
             frame_pointer,
             by: By::FramePointer,
         })
+    }
+
+    /// Whether this is where the loader was started: glibc's has no unwind data for that one place,
+    /// from which it calls the constructors of libraries. musl's is its C library at the same time,
+    /// and has unwind data for nothing.
+    fn is_start_of_loader(self) -> bool {
+        let loader = auxiliary(libc::AT_BASE);
+        let is_loader = |pc| find_object(pc).is_some_and(|object| object.start == loader);
+        loader != 0 && is_loader(self.pc) && !is_loader(address_of_auxiliary())
     }
 }
 
