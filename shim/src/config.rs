@@ -27,8 +27,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the environment; `program` is the executable's path.
-    pub fn read(program: &[u8]) -> Self {
+    /// Reads the environment.
+    pub fn read() -> Self {
         let mut config = Self {
             interval: Interval::at_most(DEFAULT_INTERVAL_BYTES),
             is_disabled: false,
@@ -38,11 +38,11 @@ impl Config {
             directory: [0; DIRECTORY_BYTES],
             temporary: [0; DIRECTORY_BYTES],
         };
-        for_each_variable(|name, value| config.take(program, name, value));
+        for_each_variable(|name, value| config.take(name, value));
         config
     }
 
-    fn take(&mut self, program: &[u8], name: &[u8], value: &[u8]) {
+    fn take(&mut self, name: &[u8], value: &[u8]) {
         match name {
             b"MEMSHIM_INTERVAL" if value == b"exact" => self.interval = Interval::EXACT,
             b"MEMSHIM_INTERVAL" => {
@@ -53,7 +53,7 @@ impl Config {
             b"MEMSHIM_DIR" => copy(&mut self.directory, value),
             b"MEMSHIM_MAX_SEGMENT" => self.max_segment_bytes = size(value),
             b"MEMSHIM_DISABLE" => self.is_disabled |= !matches!(value, b"" | b"0"),
-            b"MEMSHIM_PROGRAMS" => self.is_disabled |= !selects_this(value, program),
+            b"MEMSHIM_PROGRAMS" => self.is_disabled |= !selects_this(value),
             b"MEMSHIM_SEED" => self.seed = size(value),
             b"MEMSHIM_RUN" => self.run = size(value).unwrap_or(0),
             b"TMPDIR" => copy(&mut self.temporary, value),
@@ -131,7 +131,10 @@ fn size(text: &[u8]) -> Option<u64> {
 
 /// Whether the patterns select this process, by its executable's name or the one it was called by:
 /// busybox, and redis-server on Debian, are links to an executable of another name.
-fn selects_this(patterns: &[u8], program: &[u8]) -> bool {
+fn selects_this(patterns: &[u8]) -> bool {
+    let mut program = [0; 512];
+    let len = sys::read_link(c"/proc/self/exe", &mut program);
+    let program = program.get(..len).unwrap_or(&[]);
     let mut arguments = [0; 512];
     let filled = sys::read_file(c"/proc/self/cmdline", &mut arguments);
     let mut arguments = arguments

@@ -61,9 +61,7 @@ pub fn boot() -> bool {
     real::find();
     clock::choose();
     BYPASS.store(find_bypass(), Ordering::Relaxed);
-    let mut program = [0; 512];
-    let len = sys::read_link(c"/proc/self/exe", &mut program);
-    let config = Config::read(program.get(..len).unwrap_or(&[]));
+    let config = Config::read();
     if !config.is_disabled {
         if let Some(plan) = segment::plan(&config) {
             let is_exact = config.interval == Interval::EXACT;

@@ -226,7 +226,9 @@ pub fn grow(runtime: &Runtime, region: Region, needed: u64) -> u64 {
     let base = words.as_ptr() as *mut u8;
     let from = (offset + ready * row_bytes) & !(PAGE_BYTES - 1);
     let least = (offset + needed * row_bytes).next_multiple_of(PAGE_BYTES);
-    let doubled = least + (least - offset).min(EXTENT_BYTES_MAX);
+    // Twice what there is, but the first page alone: many processes never need a second one.
+    let more = if ready == 0 { 0 } else { least - offset };
+    let doubled = least + more.min(EXTENT_BYTES_MAX);
     let limit = offset + capacity * row_bytes;
     for end in [doubled.min(limit.next_multiple_of(PAGE_BYTES)), least] {
         match populate(base, from, end - from) {
