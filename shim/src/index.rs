@@ -11,46 +11,56 @@ use crate::levels::Levels;
 
 const BUCKET: usize = 8;
 
-/// Entries for at most `rows` keys: a quarter more than that, so that buckets rarely fill.
-pub const fn entries_for(levels: Levels, rows: usize) -> usize {
-    levels.start(levels.count_for(rows + rows / 4))
-}
+type Bucket = [AtomicU64; BUCKET];
 
 /// An index over its entries in private memory.
 #[derive(Clone, Copy)]
-pub struct Index {
-    /// How the entries are divided.
-    pub levels: Levels,
+pub struct Index<const FIRST: usize, const STEP: u32> {
     /// All entries of all levels.
     pub entries: &'static [AtomicU64],
     /// Levels in use beyond the first.
     pub grown: &'static AtomicU64,
 }
 
-/// Where in a level a key may be, and what its entry looks like.
+/// What a key's entry looks like, and which buckets it may be in.
 struct Probe {
     tag: u64,
-    buckets: [usize; 2],
+    hashes: [u64; 2],
 }
 
-impl Index {
-    fn probe(&self, key: u64, level: usize) -> Probe {
+impl Probe {
+    fn of(key: u64) -> Self {
         // A multiplication by the golden ratio spreads the bits upwards; addresses are 8-aligned.
         let hash = (key >> 3 ^ key << 61).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let other = (hash ^ hash >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let buckets = (self.levels.len(level) / BUCKET) as u64;
-        let start = self.levels.start(level);
-        let bucket = |hash: u64| start + (hash & (buckets - 1)) as usize * BUCKET;
-        Probe {
+        Self {
             tag: hash >> 32,
-            buckets: [bucket(hash >> 20), bucket(other >> 24)],
+            hashes: [hash >> 20, other >> 24],
         }
     }
 
-    fn places(&self, probe: &Probe) -> impl Iterator<Item = &'static AtomicU64> + use<> {
-        let entries = self.entries;
-        let bucket = move |first: usize| entries.get(first..first + BUCKET).unwrap_or(&[]);
-        probe.buckets.into_iter().flat_map(bucket)
+    fn entry(&self, row: u32) -> u64 {
+        self.tag << 32 | (u64::from(row) + 1)
+    }
+
+    /// The row of an entry, if its tag is this key's.
+    fn row(&self, entry: u64) -> Option<u32> {
+        let row = (entry as u32).checked_sub(1)?;
+        (entry >> 32 == self.tag).then_some(row)
+    }
+}
+
+impl<const FIRST: usize, const STEP: u32> Index<FIRST, STEP> {
+    /// Entries for at most `rows` keys: a quarter more than that, so that buckets rarely fill.
+    pub fn entries_for(rows: usize) -> usize {
+        Levels::<FIRST, STEP>::entries_for(rows + rows / 4)
+    }
+
+    fn bucket(&self, level: usize, hash: u64) -> Option<&'static Bucket> {
+        let buckets = Levels::<FIRST, STEP>::len(level) / BUCKET;
+        let first = (hash as usize & (buckets - 1)) * BUCKET;
+        let entries = self.entries.get(Levels::<FIRST, STEP>::start(level)..)?;
+        entries.get(first..)?.first_chunk()
     }
 
     fn newest_level(&self) -> usize {
@@ -61,15 +71,16 @@ impl Index {
 
     /// Puts a key in; `false` when there is no room left anywhere.
     pub fn insert(&self, key: u64, row: u32) -> bool {
+        let probe = Probe::of(key);
         loop {
             let newest = self.newest_level();
             if (0..=newest)
                 .rev()
-                .any(|level| self.insert_at(level, key, row))
+                .any(|level| self.insert_at(level, &probe, row))
             {
                 return true;
             }
-            if self.levels.start(newest + 2) > self.entries.len() {
+            if Levels::<FIRST, STEP>::start(newest + 2) > self.entries.len() {
                 return false;
             }
             // Relaxed: the new level's entries are 0 since the mapping was made.
@@ -77,27 +88,32 @@ impl Index {
         }
     }
 
-    fn insert_at(&self, level: usize, key: u64, row: u32) -> bool {
-        let probe = self.probe(key, level);
-        let entry = probe.tag << 32 | (u64::from(row) + 1);
-        self.places(&probe).any(|place| {
-            // Relaxed: only looks for a place worth the exchange.
-            place.load(Ordering::Relaxed) == 0
-                // Release pairs with the Acquire in `find_place`: the row was filled before.
-                && place
-                    .compare_exchange(0, entry, Ordering::Release, Ordering::Relaxed)
-                    .is_ok()
-        })
+    fn insert_at(&self, level: usize, probe: &Probe, row: u32) -> bool {
+        let entry = probe.entry(row);
+        for hash in probe.hashes {
+            for place in self.bucket(level, hash).into_iter().flatten() {
+                // Relaxed: only looks for a place worth the exchange.
+                if place.load(Ordering::Relaxed) == 0
+                    // Release pairs with the Acquire in `search`: the row was filled before.
+                    && place
+                        .compare_exchange(0, entry, Ordering::Release, Ordering::Relaxed)
+                        .is_ok()
+                {
+                    return true;
+                }
+            }
+        }
+        false
     }
 
     /// The row of a key; `is_row` decides between rows whose keys hash alike.
     pub fn find(&self, key: u64, is_row: impl Fn(u32) -> bool) -> Option<u32> {
-        self.find_place(key, |_, _, row| is_row(row))
+        self.search(key, |_, _, row| is_row(row))
     }
 
     /// Takes a key out; gives its row, which then belongs to the caller.
     pub fn take(&self, key: u64, is_row: impl Fn(u32) -> bool) -> Option<u32> {
-        self.find_place(key, |place, entry, row| {
+        self.search(key, |place, entry, row| {
             is_row(row)
                 // Acquire: the next owner of the row comes after the last.
                 && place
@@ -106,21 +122,27 @@ impl Index {
         })
     }
 
-    fn find_place(&self, key: u64, accept: impl Fn(&AtomicU64, u64, u32) -> bool) -> Option<u32> {
-        (0..=self.newest_level()).rev().find_map(|level| {
-            let probe = self.probe(key, level);
-            self.places(&probe).find_map(|place| {
-                // Acquire pairs with the Release in `insert_at`.
-                let entry = place.load(Ordering::Acquire);
-                let row = (entry as u32).checked_sub(1)?;
-                (entry >> 32 == probe.tag && accept(place, entry, row)).then_some(row)
-            })
-        })
+    fn search(&self, key: u64, accept: impl Fn(&AtomicU64, u64, u32) -> bool) -> Option<u32> {
+        let probe = Probe::of(key);
+        for level in (0..=self.newest_level()).rev() {
+            for hash in probe.hashes {
+                for place in self.bucket(level, hash).into_iter().flatten() {
+                    // Acquire pairs with the Release in `insert_at`.
+                    let entry = place.load(Ordering::Acquire);
+                    if let Some(row) = probe.row(entry)
+                        && accept(place, entry, row)
+                    {
+                        return Some(row);
+                    }
+                }
+            }
+        }
+        None
     }
 
     /// Takes out every key whose row is no longer wanted.
     pub fn retain(&self, is_wanted: impl Fn(u32) -> bool) {
-        let used = self.levels.start(self.newest_level() + 1);
+        let used = Levels::<FIRST, STEP>::start(self.newest_level() + 1);
         for place in self.entries.get(..used).unwrap_or(self.entries) {
             // Acquire pairs with the Release in `insert_at`.
             let entry = place.load(Ordering::Acquire);
@@ -139,17 +161,13 @@ mod tests {
     use super::*;
     use std::vec::Vec;
 
-    const LEVELS: Levels = Levels {
-        first: 1 << 8,
-        step: 3,
-    };
+    type Small = Index<256, 3>;
 
-    fn index(rows: usize) -> Index {
-        let count = entries_for(LEVELS, rows);
+    fn index(rows: usize) -> Small {
+        let count = Small::entries_for(rows);
         let entries: Vec<AtomicU64> = (0..count).map(|_| AtomicU64::new(0)).collect();
         let grown = std::boxed::Box::leak(std::boxed::Box::default());
-        Index {
-            levels: LEVELS,
+        Small {
             entries: entries.leak(),
             grown,
         }
@@ -175,7 +193,7 @@ mod tests {
         let fitting = (0..1_000_000).take_while(|row| index.insert(u64::from(*row) * 16, *row));
         let fitting = fitting.count();
         assert!(
-            (100..=entries_for(LEVELS, 100)).contains(&fitting),
+            (100..=Small::entries_for(100)).contains(&fitting),
             "{fitting}"
         );
     }

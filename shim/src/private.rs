@@ -10,8 +10,7 @@
 
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use crate::index::entries_for;
-use crate::levels::Levels;
+use crate::index::Index;
 use crate::modules;
 use crate::runtime::Runtime;
 use crate::scratch::{SCRATCHES, Scratch};
@@ -21,56 +20,77 @@ use crate::thread::{THREADS, Thread};
 const PAGE: usize = 4096;
 
 /// From addresses to slots: 32 KiB at first, then eight times the last.
-pub const ADDRESS_LEVELS: Levels = Levels {
-    first: 1 << 12,
-    step: 3,
-};
+pub type AddressIndex = Index<{ 1 << 12 }, 3>;
 
 /// From stacks to sites: 8 KiB at first, then four times the last.
-pub const SITE_LEVELS: Levels = Levels {
-    first: 1 << 10,
-    step: 2,
-};
+pub type SiteIndex = Index<{ 1 << 10 }, 2>;
 
-/// Where the mapping lies and what it has room for; fixed when the program starts, so that
-/// children use the same mapping.
-struct Layout {
-    base: AtomicPtr<u8>,
-    sites: AtomicUsize,
-    slots: AtomicUsize,
+/// Where a part lies; fixed when the program starts, so that children use the same mapping.
+///
+/// Only of types for which zeros are a value, and which are changed as atomics or by one owner.
+struct Part<T> {
+    first: AtomicPtr<T>,
+    count: AtomicUsize,
 }
 
-static LAYOUT: Layout = Layout {
-    base: AtomicPtr::new(core::ptr::null_mut()),
-    sites: AtomicUsize::new(0),
-    slots: AtomicUsize::new(0),
-};
+impl<T: 'static> Part<T> {
+    const fn new() -> Self {
+        Self {
+            first: AtomicPtr::new(core::ptr::null_mut()),
+            count: AtomicUsize::new(0),
+        }
+    }
 
-const THREADS_AT: usize = PAGE;
-const SCRATCH_AT: usize = THREADS_AT + round(THREADS * size_of::<Thread>());
-const MODULES_AT: usize = SCRATCH_AT + round(SCRATCHES * size_of::<Scratch>());
-const SITES_AT: usize = MODULES_AT + round(modules::CACHE * size_of::<u32>());
+    /// Bytes that `count` values take, in whole pages.
+    const fn bytes(count: usize) -> usize {
+        (count * size_of::<T>()).next_multiple_of(PAGE)
+    }
 
-const _: () = assert!(size_of::<Runtime>() <= PAGE);
+    /// Puts the part at `place`; gives the place of the next one.
+    fn put(&self, place: *mut u8, count: usize) -> *mut u8 {
+        // Relaxed: set before the process has a second thread.
+        self.count.store(count, Ordering::Relaxed);
+        self.first.store(place.cast(), Ordering::Relaxed);
+        place.wrapping_add(Self::bytes(count))
+    }
 
-const fn round(bytes: usize) -> usize {
-    bytes.next_multiple_of(PAGE)
+    /// The values; none before `create`.
+    fn values(&self) -> &'static [T] {
+        // Relaxed: see `put`.
+        let first = self.first.load(Ordering::Relaxed);
+        if first.is_null() {
+            return &[];
+        }
+        // SAFETY: `create` made the mapping with room for all parts, page-aligned and zeroed; it
+        // lasts as long as the process, and zeros are a value of every T named below.
+        unsafe { core::slice::from_raw_parts(first, self.count.load(Ordering::Relaxed)) }
+    }
 }
 
-const fn index_at(sites: usize) -> usize {
-    SITES_AT + round(entries_for(SITE_LEVELS, sites) * size_of::<u64>())
-}
-
-const fn links_at(sites: usize, slots: usize) -> usize {
-    index_at(sites) + round(entries_for(ADDRESS_LEVELS, slots) * size_of::<u64>())
-}
+static RUNTIME: Part<Runtime> = Part::new();
+static THREAD_STATES: Part<Thread> = Part::new();
+static SCRATCH_BUFFERS: Part<Scratch> = Part::new();
+static MODULE_ROWS: Part<AtomicU32> = Part::new();
+static SITES: Part<AtomicU64> = Part::new();
+static ADDRESSES: Part<AtomicU64> = Part::new();
+static LINKS: Part<AtomicU32> = Part::new();
 
 /// Makes the mapping for at most so many sites, and sampled blocks at a time.
 ///
 /// # Errors
 /// The errno of the system call that failed; without wiping at fork the shim must stay off.
 pub fn create(sites: usize, slots: usize) -> Result<(), Errno> {
-    let bytes = links_at(sites, slots) + round(slots * size_of::<u32>());
+    let (sites, addresses) = (
+        SiteIndex::entries_for(sites),
+        AddressIndex::entries_for(slots),
+    );
+    let bytes = Part::<Runtime>::bytes(1)
+        + Part::<Thread>::bytes(THREADS)
+        + Part::<Scratch>::bytes(SCRATCHES)
+        + Part::<AtomicU32>::bytes(modules::CACHE)
+        + Part::<AtomicU64>::bytes(sites)
+        + Part::<AtomicU64>::bytes(addresses)
+        + Part::<AtomicU32>::bytes(slots);
     let base = sys::map_private(bytes)?;
     // SAFETY: the mapping was just made and holds nothing.
     if let Err(errno) = unsafe { sys::advise(base, bytes, libc::MADV_WIPEONFORK) } {
@@ -78,69 +98,47 @@ pub fn create(sites: usize, slots: usize) -> Result<(), Errno> {
         unsafe { sys::unmap(base, bytes) };
         return Err(errno);
     }
-    // Relaxed: set before the process has a second thread.
-    LAYOUT.sites.store(sites, Ordering::Relaxed);
-    LAYOUT.slots.store(slots, Ordering::Relaxed);
-    LAYOUT.base.store(base, Ordering::Relaxed);
+    let place = RUNTIME.put(base, 1);
+    let place = THREAD_STATES.put(place, THREADS);
+    let place = SCRATCH_BUFFERS.put(place, SCRATCHES);
+    let place = MODULE_ROWS.put(place, modules::CACHE);
+    let place = SITES.put(place, sites);
+    let place = ADDRESSES.put(place, addresses);
+    LINKS.put(place, slots);
     Ok(())
-}
-
-/// The part that begins at `offset`, as `count` values; empty before `create`.
-fn part<T>(offset: usize, count: usize) -> &'static [T] {
-    // Relaxed: see `create`.
-    let base = LAYOUT.base.load(Ordering::Relaxed);
-    if base.is_null() {
-        return &[];
-    }
-    // SAFETY: `create` made the mapping at least this long.
-    let first = unsafe { base.add(offset) };
-    // SAFETY: the range lies in the mapping, which lasts as long as the process; it is only read
-    // and written as atomics, for which zeros are a value (the callers below name the types).
-    unsafe { core::slice::from_raw_parts(first.cast(), count) }
 }
 
 /// The process's own state; `None` before `create`.
 pub fn runtime() -> Option<&'static Runtime> {
-    part(0, 1).first()
+    RUNTIME.values().first()
 }
 
 /// All thread states.
 pub fn threads() -> &'static [Thread] {
-    part(THREADS_AT, THREADS)
+    THREAD_STATES.values()
 }
 
 /// All scratch buffers.
 pub fn scratches() -> &'static [Scratch] {
-    part(SCRATCH_AT, SCRATCHES)
+    SCRATCH_BUFFERS.values()
 }
 
 /// The rows of recently seen modules.
 pub fn module_cache() -> &'static [AtomicU32] {
-    part(MODULES_AT, modules::CACHE)
-}
-
-fn sites() -> usize {
-    // Relaxed: see `create`.
-    LAYOUT.sites.load(Ordering::Relaxed)
-}
-
-/// Blocks that can be tracked at a time.
-pub fn slots() -> usize {
-    // Relaxed: see `create`.
-    LAYOUT.slots.load(Ordering::Relaxed)
+    MODULE_ROWS.values()
 }
 
 /// The entries of the site index, all levels.
 pub fn site_index() -> &'static [AtomicU64] {
-    part(SITES_AT, entries_for(SITE_LEVELS, sites()))
+    SITES.values()
 }
 
 /// The entries of the address index, all levels.
 pub fn address_index() -> &'static [AtomicU64] {
-    part(index_at(sites()), entries_for(ADDRESS_LEVELS, slots()))
+    ADDRESSES.values()
 }
 
-/// The links between freed slots.
+/// The links between freed slots, one for each block that can be tracked at a time.
 pub fn recycle_links() -> &'static [AtomicU32] {
-    part(links_at(sites(), slots()), slots())
+    LINKS.values()
 }

@@ -107,7 +107,7 @@ fn claim_slot(runtime: &'static Runtime, interval: Interval) -> Option<u32> {
         return Some(slot);
     }
     let table = runtime.table(Region::Slots)?;
-    let most = table.capacity().min(private::slots() as u64);
+    let most = table.capacity().min(private::recycle_links().len() as u64);
     let live = table.used().saturating_sub(recycle.len());
     if !is_exact && live > most / 4 * 3 {
         coarsen(runtime, interval);

@@ -7,8 +7,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use memshim_abi::region::{Region, Table};
 use memshim_abi::{AtomicU64 as Word, header};
 
-use crate::index::Index;
-use crate::private;
+use crate::private::{self, AddressIndex, SiteIndex};
 use crate::recycle::Recycle;
 use crate::segment;
 
@@ -106,21 +105,17 @@ impl Runtime {
     }
 
     /// The index from addresses to slots.
-    pub fn index(&'static self) -> Index {
-        let entries = private::address_index();
-        Index {
-            levels: private::ADDRESS_LEVELS,
-            entries,
+    pub fn index(&'static self) -> AddressIndex {
+        AddressIndex {
+            entries: private::address_index(),
             grown: &self.index_grown,
         }
     }
 
     /// The index from stacks to sites.
-    pub fn site_index(&'static self) -> Index {
-        let entries = private::site_index();
-        Index {
-            levels: private::SITE_LEVELS,
-            entries,
+    pub fn site_index(&'static self) -> SiteIndex {
+        SiteIndex {
+            entries: private::site_index(),
             grown: &self.sites_grown,
         }
     }
