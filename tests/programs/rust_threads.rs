@@ -24,9 +24,10 @@ fn main() {
         })
         .collect();
     drop(sender);
-    let sum: u64 = receiver.iter().flat_map(|map| map.into_values().flatten()).sum();
+    // Received after all were sent: a receiver that has to wait allocates, one that need not does not.
     for thread in threads {
         thread.join().expect("no thread panics");
     }
+    let sum: u64 = receiver.iter().flat_map(|map| map.into_values().flatten()).sum();
     println!("sum {sum}");
 }
