@@ -13,12 +13,41 @@ use crate::filter::{FILTER, PAGE_SHIFT};
 use crate::real::{REAL, Real};
 use crate::{modules, slow};
 
+/// Takes the bytes in a register off the thread's countdown; to label 2 if it has run out.
+macro_rules! count_down {
+    ($size:literal) => {
+        concat!(
+            "mov rax, qword ptr [rip + memshim_tls@GOTTPOFF]\n",
+            concat!("sub qword ptr fs:[rax], ", $size, "\n"),
+            "js 2f",
+        )
+    };
+}
+
+/// To label 2 if a sampled block may begin in the page that the pointer in rdi is in.
+macro_rules! look_up {
+    () => {
+        "mov eax, edi
+         shr eax, {shift}
+         lea rcx, [rip + {filter}]
+         cmp byte ptr [rcx + rax], 0
+         jne 2f"
+    };
+}
+
+/// On to the real function.
+macro_rules! go_on {
+    () => {
+        "jmp qword ptr [rip + {real} + {place}]"
+    };
+}
+
 /// Defines an entry point: its fast part, then at label 2 the way to the slow path.
 ///
 /// `$pc`, `$sp` and `$bp` are the registers in which the slow path expects the caller's.
 macro_rules! entry {
     ($(#[$doc:meta])* $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;
-     fast: [$($fast:literal),*]; slow: [$pc:literal, $sp:literal, $bp:literal]) => {
+     fast: [$($fast:expr),*]; slow: [$pc:literal, $sp:literal, $bp:literal]) => {
         $(#[$doc])*
         ///
         /// # Safety
@@ -49,12 +78,7 @@ macro_rules! entry {
 entry! {
     /// malloc(3)
     malloc(size: usize) -> *mut c_void;
-    fast: [
-        "mov rax, qword ptr [rip + memshim_tls@GOTTPOFF]",
-        "sub qword ptr fs:[rax], rdi",
-        "js 2f",
-        "jmp qword ptr [rip + {real} + {place}]"
-    ];
+    fast: [count_down!("rdi"), go_on!()];
     slow: ["rsi", "rdx", "rcx"]
 }
 
@@ -68,7 +92,7 @@ entry! {
         "mov rcx, qword ptr [rip + memshim_tls@GOTTPOFF]",
         "sub qword ptr fs:[rcx], rax",
         "js 2f",
-        "jmp qword ptr [rip + {real} + {place}]"
+        go_on!()
     ];
     slow: ["rdx", "rcx", "r8"]
 }
@@ -76,59 +100,28 @@ entry! {
 entry! {
     /// realloc(3)
     realloc(ptr: *mut c_void, size: usize) -> *mut c_void;
-    fast: [
-        "mov rax, qword ptr [rip + memshim_tls@GOTTPOFF]",
-        "sub qword ptr fs:[rax], rsi",
-        "js 2f",
-        "mov eax, edi",
-        "shr eax, {shift}",
-        "lea rcx, [rip + {filter}]",
-        "cmp byte ptr [rcx + rax], 0",
-        "jne 2f",
-        "jmp qword ptr [rip + {real} + {place}]"
-    ];
+    fast: [count_down!("rsi"), look_up!(), go_on!()];
     slow: ["rdx", "rcx", "r8"]
 }
 
 entry! {
     /// free(3)
     free(ptr: *mut c_void);
-    fast: [
-        "mov eax, edi",
-        "shr eax, {shift}",
-        "lea rcx, [rip + {filter}]",
-        "cmp byte ptr [rcx + rax], 0",
-        "jne 2f",
-        "jmp qword ptr [rip + {real} + {place}]"
-    ];
+    fast: [look_up!(), go_on!()];
     slow: ["rsi", "rdx", "rcx"]
 }
 
 entry! {
     /// free_sized, C23
     free_sized(ptr: *mut c_void, size: usize);
-    fast: [
-        "mov eax, edi",
-        "shr eax, {shift}",
-        "lea rcx, [rip + {filter}]",
-        "cmp byte ptr [rcx + rax], 0",
-        "jne 2f",
-        "jmp qword ptr [rip + {real} + {place}]"
-    ];
+    fast: [look_up!(), go_on!()];
     slow: ["rdx", "rcx", "r8"]
 }
 
 entry! {
     /// free_aligned_sized, C23
     free_aligned_sized(ptr: *mut c_void, alignment: usize, size: usize);
-    fast: [
-        "mov eax, edi",
-        "shr eax, {shift}",
-        "lea rcx, [rip + {filter}]",
-        "cmp byte ptr [rcx + rax], 0",
-        "jne 2f",
-        "jmp qword ptr [rip + {real} + {place}]"
-    ];
+    fast: [look_up!(), go_on!()];
     slow: ["rcx", "r8", "r9"]
 }
 

@@ -5,6 +5,8 @@
 //! taking it out stores 0, so there are no tombstones to walk over.
 //! Who takes an entry out owns the row.
 
+#![forbid(unsafe_code)]
+
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::levels::Levels;

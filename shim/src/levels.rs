@@ -3,6 +3,8 @@
 //! Entries never move, so readers and writers need no lock and no waiting; a look-up goes from
 //! the newest level, where most entries are, to the oldest.
 
+#![forbid(unsafe_code)]
+
 /// The levels of a table whose level 0 has `FIRST` entries and each next one 2^`STEP` times more;
 /// level n begins where level n - 1 ends.
 pub struct Levels<const FIRST: usize, const STEP: u32>;

@@ -1,5 +1,7 @@
 //! File names put together without allocating.
 
+#![forbid(unsafe_code)]
+
 use core::ffi::CStr;
 
 const CAPACITY: usize = 512;

@@ -1,5 +1,7 @@
 //! From a call to the tables: a block is born after it was allocated and dies before it is freed.
 
+#![forbid(unsafe_code)]
+
 use core::ffi::c_void;
 use core::sync::atomic::Ordering;
 

@@ -4,6 +4,8 @@
 //! each slot, and a head and a tail that carry a count against ABA.
 //! The queue always keeps its last node; the node taken is the head itself.
 
+#![forbid(unsafe_code)]
+
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// The queue over its parts in private memory.

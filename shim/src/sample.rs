@@ -1,5 +1,7 @@
 //! When the next sample is due: gaps without memory, so that every byte is equally likely.
 
+#![forbid(unsafe_code)]
+
 /// A thread's random numbers (splitmix64, Steele, Lea and Flood 2014).
 #[derive(Clone, Copy)]
 pub struct Random(u64);

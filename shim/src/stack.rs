@@ -1,5 +1,7 @@
 //! From registers to a site: walk, hash, look up or make.
 
+#![forbid(unsafe_code)]
+
 use core::sync::atomic::Ordering;
 
 use memshim_abi::region::Region;

@@ -1,5 +1,7 @@
 //! What each setting accepts.
 
+#![forbid(unsafe_code)]
+
 use super::*;
 
 #[test]

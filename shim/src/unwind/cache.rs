@@ -10,6 +10,8 @@
 //! write one at the same time lose a rule, which is learnt again, and nothing else. The table
 //! begins as zero pages, so it costs only what is used.
 
+#![forbid(unsafe_code)]
+
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::arch::ADDRESS_BITS;

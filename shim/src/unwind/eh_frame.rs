@@ -7,6 +7,8 @@
 //! ```
 //! The format is in the Linux Standard Base, "Exception Frames", and in DWARF 5, 6.4.
 
+#![forbid(unsafe_code)]
+
 use super::bytes::{Bytes, Region};
 use super::find::Object;
 use super::program::{Row, row_at};

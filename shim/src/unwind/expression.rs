@@ -3,6 +3,8 @@
 //! Compilers write them for functions that align their stack, linkers for the procedure linkage
 //! table, and C libraries for the frame that the kernel makes for a signal handler.
 
+#![forbid(unsafe_code)]
+
 use super::bytes::{Bytes, Region};
 use super::frame::Frame;
 use super::stack::Stack;

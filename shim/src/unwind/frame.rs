@@ -1,5 +1,7 @@
 //! One step of a walk: from a frame to its caller, by a packed rule.
 
+#![forbid(unsafe_code)]
+
 use super::arch;
 use super::eh_frame::describe;
 use super::find::{Object, find_object};

@@ -4,6 +4,8 @@
 //! address to the next. Only the canonical frame address, the frame pointer and the return address
 //! are followed; changes to other registers are read and dropped.
 
+#![forbid(unsafe_code)]
+
 use super::arch::FRAME_POINTER;
 use super::bytes::{Bytes, Region};
 use super::eh_frame::Entry;

@@ -9,6 +9,8 @@
 //! address lies in the word below it. What does not fit the picture (0.17 % of the rows of some 150
 //! libraries) is [`Rule::GENERIC`]: evaluated again from the unwind data at every visit.
 
+#![forbid(unsafe_code)]
+
 use super::arch::{FRAME_POINTER, RED_ZONE, STACK_POINTER};
 use super::program::{Cfa, Row, Saved};
 

@@ -6,6 +6,8 @@
 //! ```
 //! The format is in the Linux Standard Base, "Exception Frames".
 
+#![forbid(unsafe_code)]
+
 use super::bytes::{Bytes, Region};
 use super::eh_frame::{Entry, entry_at, next_entry};
 use super::find::Object;

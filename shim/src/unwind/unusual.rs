@@ -1,5 +1,7 @@
 //! The steps that packed rules do not describe: expressions, signals, and frame pointers.
 
+#![forbid(unsafe_code)]
+
 use super::End;
 use super::arch::{self, FRAME_POINTER, RETURN_ADDRESS, STACK_POINTER};
 use super::auxiliary::{address_of_auxiliary, auxiliary};

@@ -1,5 +1,7 @@
 //! Deep and wide stacks: they must reach `main`'s caller all the same.
 
+#![forbid(unsafe_code)]
+
 use std::hint::black_box;
 
 use super::{End, frames_by_libgcc, ignore, registers_here};

@@ -1,5 +1,7 @@
 //! What a walk costs. Run in a release build, with `--ignored --nocapture`.
 
+#![forbid(unsafe_code)]
+
 use std::hint::black_box;
 use std::time::Instant;
 
