@@ -59,11 +59,20 @@ mod thread;
 mod tls;
 mod unwind;
 
-/// Not reached: the code is written so that nothing can panic, and the linker finds no caller.
+/// Not reached in the release build: the code is written so that nothing can panic, and the linker
+/// finds no caller.
 #[cfg(not(test))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    loop {
-        core::hint::spin_loop();
-    }
+    sys::abort()
 }
+
+// Code that is not optimized names the personality routine of unwinding, although it is built to
+// abort; without a definition the library would not load.
+#[cfg(all(not(test), debug_assertions))]
+core::arch::global_asm!(
+    ".globl rust_eh_personality",
+    ".hidden rust_eh_personality",
+    "rust_eh_personality:",
+    "ud2",
+);

@@ -109,6 +109,17 @@ fn the_shim_needs_no_other_library() {
 }
 
 #[test]
+fn nothing_in_the_shim_can_panic() {
+    let symbols = tool("nm", &["-C"]);
+    assert!(symbols.contains("memshim::slow"), "symbols were stripped");
+    let panics: Vec<&str> = symbols
+        .lines()
+        .filter(|line| line.contains("panic"))
+        .collect();
+    assert!(panics.is_empty(), "linked, so called: {panics:#?}");
+}
+
+#[test]
 fn imports_have_no_versions() {
     let imported = tool("nm", &["-D", "--undefined-only"]);
     let versioned: Vec<&str> = imported.lines().filter(|line| line.contains('@')).collect();
