@@ -55,6 +55,7 @@ mod segment;
 mod slow;
 mod stack;
 mod sys;
+mod tally;
 mod thread;
 mod tls;
 mod unwind;

@@ -77,6 +77,9 @@ static LINKS: Part<AtomicU32> = Part::new();
 
 /// Makes the mapping for at most so many sites, and sampled blocks at a time.
 ///
+/// A process that may have only few blocks, because its address space is limited, gets room for
+/// fewer threads too.
+///
 /// # Errors
 /// The errno of the system call that failed; without wiping at fork the shim must stay off.
 pub fn create(sites: usize, slots: usize) -> Result<(), Errno> {
@@ -84,8 +87,9 @@ pub fn create(sites: usize, slots: usize) -> Result<(), Errno> {
         SiteIndex::entries_for(sites),
         AddressIndex::entries_for(slots),
     );
+    let threads = (slots / 16).clamp(64, THREADS);
     let bytes = Part::<Runtime>::bytes(1)
-        + Part::<Thread>::bytes(THREADS)
+        + Part::<Thread>::bytes(threads)
         + Part::<Scratch>::bytes(SCRATCHES)
         + Part::<AtomicU32>::bytes(modules::CACHE)
         + Part::<AtomicU64>::bytes(sites)
@@ -99,7 +103,7 @@ pub fn create(sites: usize, slots: usize) -> Result<(), Errno> {
         return Err(errno);
     }
     let place = RUNTIME.put(base, 1);
-    let place = THREAD_STATES.put(place, THREADS);
+    let place = THREAD_STATES.put(place, threads);
     let place = SCRATCH_BUFFERS.put(place, SCRATCHES);
     let place = MODULE_ROWS.put(place, modules::CACHE);
     let place = SITES.put(place, sites);

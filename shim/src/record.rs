@@ -21,7 +21,7 @@ use crate::{clock, filter, private, stack};
 
 /// Freed slots that keep their block before the oldest is used again.
 const RECENT_SAMPLED: u64 = 4096;
-const RECENT_EXACT: u64 = 1024;
+const RECENT_EXACT: u64 = 256;
 
 /// A sampled allocation succeeded.
 pub fn birth(
@@ -34,8 +34,7 @@ pub fn birth(
 ) {
     let runtime = call.runtime;
     let address = ptr as u64;
-    // After the real allocator, as a death is stamped before it: one address's events are in order.
-    call.now = clock::now();
+    call.stamp();
     end_missed(call, address);
     let site = stack::site_of(call, registers);
     let usable = Real::usable_size(kind, ptr).unwrap_or(size);
@@ -71,7 +70,7 @@ pub fn birth(
         runtime.count(counters::SLOTS_LOST, 1);
         runtime.count(counters::UNTRACKED_BYTES, weight.bytes);
     }
-    runtime.count(counters::SAMPLED, 1);
+    call.own().tally.sampled += 1;
     call.add(threads::at::SAMPLED, 1);
     write_event(call, Act::Birth, &block);
 }
@@ -181,7 +180,7 @@ pub fn restore(runtime: &'static Runtime, taken: &Taken) {
     }
 }
 
-/// A taken block dies; `call` is `None` inside another slow path of the same thread.
+/// A taken block dies at the time stamped on `call`, which is `None` inside another slow path of the same thread.
 pub fn death(runtime: &'static Runtime, call: Option<&mut Call>, taken: &Taken, act: Act) {
     let block = &taken.block;
     let now = call.as_ref().map_or_else(clock::now, |call| call.now);
@@ -211,18 +210,21 @@ pub fn death(runtime: &'static Runtime, call: Option<&mut Call>, taken: &Taken, 
         slots::end(row, now, thread, final_state);
     }
     runtime.recycle().push(taken.slot);
-    runtime.count(counters::FREED, 1);
     if act == Act::Reallocated {
         runtime.count(counters::REALLOCATED, 1);
     }
     match call {
         Some(call) => {
+            call.own().tally.freed += 1;
             if on_other_thread {
                 call.add(threads::at::FOREIGN_FREES, 1);
             }
             write_event(call, act, block);
         }
-        None => runtime.count(counters::EVENTS_LOST, 1),
+        None => {
+            runtime.count(counters::FREED, 1);
+            runtime.count(counters::EVENTS_LOST, 1);
+        }
     }
 }
 

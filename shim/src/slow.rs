@@ -141,6 +141,7 @@ pub extern "C" fn realloc(ptr: *mut c_void, size: usize, pc: u64, sp: u64, bp: u
         record::suspend(runtime, &taken);
         Some((runtime, taken))
     });
+    call.iter_mut().for_each(Call::stamp);
     let new = Real::realloc(ptr, size);
     // NULL for a size of 0 means that the block was freed; any other NULL, that it lives on.
     let is_done = !new.is_null() || size == 0;
@@ -178,6 +179,7 @@ fn before_free(ptr: *mut c_void) -> bool {
         && let Some(taken) = record::take(runtime, ptr as u64)
     {
         let mut call = Call::enter();
+        call.iter_mut().for_each(Call::stamp);
         record::death(runtime, call.as_mut(), &taken, Act::Death);
     }
     true

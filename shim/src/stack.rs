@@ -11,6 +11,7 @@ use memshim_abi::{counters, header};
 use crate::modules;
 use crate::runtime::Runtime;
 use crate::scratch;
+use crate::tally::Tally;
 use crate::thread::Call;
 use crate::unwind::{self, End, Registers, Walk};
 
@@ -29,7 +30,7 @@ pub fn site_of(call: &mut Call, registers: Registers) -> u32 {
     let seen = &mut |object: &unwind::Object| modules::seen(runtime, object, now);
     let walk = unwind::walk(registers, stack, seen, frames);
     let kept = frames.get(..walk.len.min(FRAMES_MAX)).unwrap_or(&[]);
-    let flags = note(runtime, &walk);
+    let flags = note(runtime, &mut call.own().tally, &walk);
     let hash = hash(kept);
     let index = runtime.site_index();
     let sites = runtime.table(Region::Sites);
@@ -45,10 +46,10 @@ pub fn site_of(call: &mut Call, registers: Registers) -> u32 {
 }
 
 /// Counts what kind of walk it was; gives the site's flags.
-fn note(runtime: &Runtime, walk: &Walk) -> u16 {
+fn note(runtime: &Runtime, tally: &mut Tally, walk: &Walk) -> u16 {
     let mut flags = 0;
     if matches!(walk.end, End::Complete) {
-        runtime.count(counters::WALKS_COMPLETE, 1);
+        tally.complete += 1;
     } else {
         runtime.count(counters::STACKS_TRUNCATED, 1);
         flags |= flag::TRUNCATED;

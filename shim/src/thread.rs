@@ -12,11 +12,12 @@ use memshim_abi::weight::Interval;
 
 use crate::runtime::{Runtime, phase};
 use crate::sample::Random;
+use crate::tally::Tally;
 use crate::tls::{self, Block};
 use crate::unwind::StackRange;
 use crate::{clock, lifecycle, private, sys};
 
-/// Thread states; threads beyond that are passed through and counted.
+/// Thread states at most; threads beyond that are passed through and counted.
 pub const THREADS: usize = 1 << 14;
 
 /// Calls that pass through a slow path in progress before it is taken for dead.
@@ -44,6 +45,8 @@ pub struct Own {
     pub lease: Lease,
     /// The part of its stack known to be readable.
     pub stack: StackRange,
+    /// What it has not yet added to the header's counters.
+    pub tally: Tally,
 }
 
 /// One pass through the slow path: the calling thread is inside until this is dropped.
@@ -53,9 +56,10 @@ pub struct Call {
     pub runtime: &'static Runtime,
     /// The thread's state.
     pub thread: &'static Thread,
-    /// When it happened, ticks; set again after the real allocator returned.
+    /// When it happened, ticks, once [`Self::stamp`] was called.
     pub now: u64,
-    entered: u64,
+    /// When a call that is timed began, ticks.
+    entered: Option<u64>,
     countdown: i64,
 }
 
@@ -93,7 +97,6 @@ impl Call {
             }
             return None;
         };
-        let now = clock::now();
         let countdown = block.countdown.load(Ordering::Relaxed);
         // Relaxed: set before the phase, which `running` acquired.
         let generation = runtime.generation.load(Ordering::Relaxed);
@@ -102,16 +105,24 @@ impl Call {
         // SAFETY: a pointer of this generation is one of the process's thread states.
         let thread = match unsafe { thread.as_ref() } {
             Some(thread) if is_known => thread,
-            _ => attach(runtime, block, generation, now)?,
+            _ => attach(runtime, block, generation)?,
         };
-        Some(Self {
+        let mut call = Self {
             block,
             runtime,
             thread,
-            now,
-            entered: now,
+            now: 0,
+            entered: None,
             countdown,
-        })
+        };
+        call.entered = call.own().tally.begin().then(clock::now);
+        Some(call)
+    }
+
+    /// Notes the time: for a birth after the real allocator returned, for a death before it is
+    /// called, so that the events of one address are in order.
+    pub fn stamp(&mut self) {
+        self.now = clock::now();
     }
 
     /// The thread's own part.
@@ -189,6 +200,18 @@ impl Call {
         arm(self.block, armed, exponent);
     }
 
+    /// Adds the thread's counts to the header's and shows that the process lives.
+    fn report(&mut self) {
+        let runtime = self.runtime;
+        self.own().tally.flush(runtime);
+        let now = clock::now();
+        if let Some(heartbeat) = runtime.header(memshim_abi::header::at::HEARTBEAT) {
+            // Relaxed: a time stamp by itself.
+            heartbeat.store(now, Ordering::Relaxed);
+        }
+        clock::tend(runtime, now);
+    }
+
     /// Adds to a word of the thread's row.
     pub fn add(&self, place: usize, by: u64) {
         // Relaxed: only this thread writes its row; totals of row 0 tolerate any order.
@@ -205,15 +228,13 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        let end = clock::now();
-        self.runtime.count(counters::SLOW_CALLS, 1);
-        self.runtime
-            .count(counters::SLOW_TICKS, end.wrapping_sub(self.entered));
-        if let Some(heartbeat) = self.runtime.header(memshim_abi::header::at::HEARTBEAT) {
-            // Relaxed: a time stamp by itself.
-            heartbeat.store(end, Ordering::Relaxed);
+        if let Some(entered) = self.entered {
+            let ticks = clock::now().wrapping_sub(entered);
+            self.own().tally.note(ticks);
         }
-        clock::tend(self.runtime, end);
+        if self.own().tally.is_due() {
+            self.report();
+        }
         // What the real allocator and signal handlers took off meanwhile was not the program's.
         self.block
             .countdown
@@ -232,12 +253,7 @@ fn arm(block: &Block, gap: i64, exponent: u8) {
 }
 
 /// Gives the calling thread a state and a row.
-fn attach(
-    runtime: &'static Runtime,
-    block: &Block,
-    generation: u64,
-    now: u64,
-) -> Option<&'static Thread> {
+fn attach(runtime: &'static Runtime, block: &Block, generation: u64) -> Option<&'static Thread> {
     let Some((number, thread)) = take_state(runtime) else {
         runtime.count(counters::THREADS_LOST, 1);
         return None;
@@ -255,6 +271,8 @@ fn attach(
         random: Random::new(stream),
         lease: Lease::default(),
         stack: StackRange::new(),
+        // Relaxed: set before the phase became RUNNING.
+        tally: Tally::new(runtime.interval.load(Ordering::Relaxed) == 0),
     };
     // SAFETY: the state was just taken; no other thread reaches it.
     unsafe { thread.own.get().write(own) };
@@ -263,7 +281,7 @@ fn attach(
             .table(Region::Threads)
             .and_then(|table| table.row(row))
     }) {
-        threads::publish(words, sys::thread_id(), &sys::thread_name(), now);
+        threads::publish(words, sys::thread_id(), &sys::thread_name(), clock::now());
     }
     // Relaxed: only this thread touches the block. The countdown of a previous state (after a
     // fork) goes on; it is re-armed when it runs out.
@@ -323,9 +341,12 @@ fn give_back(runtime: &Runtime, thread: &Thread) {
     }
 }
 
-/// Flushes the exact bytes of the calling thread.
+/// Adds what the calling thread has counted for itself, its exact bytes among it.
 pub fn flush() {
-    let Some(call) = Call::enter() else { return };
+    let Some(mut call) = Call::enter() else {
+        return;
+    };
+    call.report();
     if !call.flush_bytes() {
         // Relaxed: only this thread touches the block.
         call.block.armed.store(call.countdown, Ordering::Relaxed);
@@ -336,8 +357,12 @@ pub fn flush() {
 ///
 /// A destructor that runs after this one may allocate: the thread then attaches anew.
 pub extern "C" fn end(_: *mut c_void) {
-    let Some(call) = Call::enter() else { return };
+    let Some(mut call) = Call::enter() else {
+        return;
+    };
     call.flush_bytes();
+    call.report();
+    call.stamp();
     let row = u64::from(call.thread.row.load(Ordering::Relaxed));
     if row != 0
         && let Some(words) = call
