@@ -10,7 +10,7 @@ use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use memshim_abi::header::{self, at, bypass, origin, pack, state};
-use memshim_abi::region::Region;
+use memshim_abi::region::{Plan, Region};
 use memshim_abi::sites::{self, Identity};
 use memshim_abi::weight::Interval;
 use memshim_abi::{AtomicU64 as Word, threads};
@@ -64,11 +64,7 @@ pub fn boot() -> bool {
     let config = Config::read();
     if !config.is_disabled {
         if let Some(plan) = segment::plan(&config) {
-            let is_exact = config.interval == Interval::EXACT;
-            let most = if is_exact { ROWS_EXACT } else { ROWS_SAMPLED };
-            let rows = |region| plan.capacity(region).min(most) as usize;
-            // Without private memory that a child finds empty there is no recording at all.
-            let _ = private::create(rows(Region::Sites), rows(Region::Slots));
+            make_private(&config, &plan);
         }
         let key = sys::thread_key(thread::end).map_or(0, |key| u64::from(key) + 1);
         THREAD_KEY.store(key, Ordering::Relaxed);
@@ -78,6 +74,21 @@ pub fn boot() -> bool {
     settings.write(config);
     BOOT.store(BOOTED, Ordering::Relaxed);
     true
+}
+
+/// Makes the private memory, an eighth of it where the kernel refuses so much, down to a 512th.
+///
+/// Without memory that a child finds empty there is no recording at all.
+fn make_private(config: &Config, plan: &Plan) {
+    let is_exact = config.interval == Interval::EXACT;
+    let most = if is_exact { ROWS_EXACT } else { ROWS_SAMPLED };
+    let rows = |region| plan.capacity(region).min(most) as usize;
+    let (sites, slots) = (rows(Region::Sites), rows(Region::Slots));
+    for shift in [0, 3, 6, 9] {
+        if private::create(sites >> shift, slots >> shift).is_ok() {
+            return;
+        }
+    }
 }
 
 /// Where this process stands.

@@ -104,6 +104,13 @@ impl Runtime {
         }
     }
 
+    /// What one of [`memshim_abi::counters`] has counted.
+    pub fn counted(&self, counter: usize) -> u64 {
+        let word = self.header(header::at::COUNTERS + counter);
+        // Relaxed: a count by itself.
+        word.map_or(0, |word| word.load(Ordering::Relaxed))
+    }
+
     /// The index from addresses to slots.
     pub fn index(&'static self) -> AddressIndex {
         AddressIndex {

@@ -10,7 +10,7 @@ use core::sync::atomic::Ordering;
 
 use memshim_abi::header::{self, HEADER_WORDS, at, storage};
 use memshim_abi::region::{Plan, REGION_WORDS, Region};
-use memshim_abi::{AtomicU64, PAGE_BYTES, WORD_BYTES};
+use memshim_abi::{AtomicU64, PAGE_BYTES, WORD_BYTES, counters};
 
 use crate::config::Config;
 use crate::path::Path;
@@ -22,6 +22,9 @@ const RESERVED_BYTES_MAX: u64 = 16 << 20;
 
 /// The most memory that one growth step asks for.
 const EXTENT_BYTES_MAX: u64 = 1 << 20;
+
+/// Requests for room that are refused unasked after one that the file system refused.
+const REFUSALS_PER_TRY: u64 = 1024;
 
 /// Exec'd programs of one process that can have a segment each.
 const SEGMENTS_PER_PROCESS: u32 = 64;
@@ -222,6 +225,12 @@ pub fn grow(runtime: &Runtime, region: Region, needed: u64) -> u64 {
     if runtime.grows.load(Ordering::Relaxed) == 0 || needed > capacity {
         return ready;
     }
+    // A full disk is asked again now and then, not at every block.
+    let refusals = runtime.counted(counters::STORAGE_REFUSED);
+    if !refusals.is_multiple_of(REFUSALS_PER_TRY) {
+        runtime.count(counters::STORAGE_REFUSED, 1);
+        return ready;
+    }
     let row_bytes = region.row_words() * WORD_BYTES;
     let base = words.as_ptr() as *mut u8;
     let from = (offset + ready * row_bytes) & !(PAGE_BYTES - 1);
@@ -230,15 +239,16 @@ pub fn grow(runtime: &Runtime, region: Region, needed: u64) -> u64 {
     let more = if ready == 0 { 0 } else { least - offset };
     let doubled = least + more.min(EXTENT_BYTES_MAX);
     let limit = offset + capacity * row_bytes;
-    for end in [doubled.min(limit.next_multiple_of(PAGE_BYTES)), least] {
+    let ends = [doubled.min(limit.next_multiple_of(PAGE_BYTES)), least];
+    let mut refusal = 0;
+    for end in ends {
         match populate(base, from, end - from) {
             Ok(()) => return ((end - offset) / row_bytes).min(capacity),
-            Err(Errno(errno)) => {
-                set(words, at::STORAGE, storage::REFUSED);
-                set(words, at::STORAGE_ERRNO, errno as u64);
-                runtime.count(memshim_abi::counters::STORAGE_REFUSED, 1);
-            }
+            Err(Errno(errno)) => refusal = errno,
         }
     }
+    set(words, at::STORAGE, storage::REFUSED);
+    set(words, at::STORAGE_ERRNO, refusal as u64);
+    runtime.count(counters::STORAGE_REFUSED, 1);
     ready
 }
