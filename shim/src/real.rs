@@ -138,23 +138,27 @@ pub fn find() {
         // SAFETY: `name` is a C string; RTLD_NEXT searches the objects after this one.
         unsafe { sys::dlsym(libc::RTLD_NEXT, name.as_ptr()) }
     };
-    let malloc = next(c"malloc");
+    let or = |found: *mut c_void, other: *mut c_void| if found.is_null() { other } else { found };
+    // These may be missing. A search that fails leaves a message for dlerror, which the next
+    // search that succeeds takes away. Calling dlerror here would translate the message, and with
+    // that lock the locale: a library's constructor may be setting it up at this very moment.
+    let free_sized = next(c"free_sized");
+    let free_aligned_sized = next(c"free_aligned_sized");
+    let valloc = next(c"valloc");
+    let pvalloc = next(c"pvalloc");
+    let dlclose = next(c"dlclose");
+    let usable_size = next(c"malloc_usable_size");
+    let memalign = next(c"memalign");
+    let aligned_alloc = next(c"aligned_alloc");
+    // These are in every C library.
+    let posix_memalign = next(c"posix_memalign");
     let free = next(c"free");
     let calloc = next(c"calloc");
     let realloc = next(c"realloc");
-    let memalign = next(c"memalign");
-    let or = |found: *mut c_void, other: *mut c_void| if found.is_null() { other } else { found };
-    let free_sized = or(next(c"free_sized"), free);
-    let free_aligned_sized = or(next(c"free_aligned_sized"), free);
-    let posix_memalign = next(c"posix_memalign");
-    let aligned_alloc = next(c"aligned_alloc");
-    let valloc = or(next(c"valloc"), malloc);
-    let pvalloc = or(next(c"pvalloc"), valloc);
-    let dlclose = next(c"dlclose");
-    let usable_size = next(c"malloc_usable_size");
-    // SAFETY: no arguments; a message left by a name that was not found must not reach the
-    // program.
-    unsafe { sys::dlerror() };
+    let malloc = next(c"malloc");
+    let (free_sized, free_aligned_sized) = (or(free_sized, free), or(free_aligned_sized, free));
+    let valloc = or(valloc, malloc);
+    let pvalloc = or(pvalloc, valloc);
     // Relaxed throughout: see `call!`.
     let set = |field: &AtomicPtr<c_void>, found| field.store(found, Ordering::Relaxed);
     set(&REAL.posix_memalign, posix_memalign);

@@ -358,8 +358,6 @@ macro_rules! weak_symbol {
 unsafe extern "C" {
     /// dlsym(3); only called while starting.
     pub fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
-    /// dlerror(3); takes the message of a failed dlsym away again.
-    pub fn dlerror() -> *mut c_char;
 }
 
 /// The variables of the environment, or null where the C library has not set them yet.

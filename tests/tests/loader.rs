@@ -1,5 +1,7 @@
 //! Libraries that come and go are found, named and unlocked as without a profiler.
 
+use std::time::Duration;
+
 use memshim_tests::{Scene, library, program, program_with};
 
 #[test]
@@ -103,4 +105,15 @@ fn check_turns(sources: &[&str], a_blocks: u64, b_blocks: u64) {
 
 fn path_of(source: &str) -> String {
     library(source).to_string_lossy().into_owned()
+}
+
+#[test]
+fn the_first_allocation_may_come_while_the_c_library_holds_a_lock() {
+    let scene = Scene::new();
+    let behind = library("early_locale.c");
+    // The constructors of the last library preloaded run first, before the shim's own.
+    let launch = scene.preloaded_with(&[&behind], program("locale_user.c"));
+    let outcome = launch.limit(Duration::from_secs(10)).run().success();
+    assert_eq!(outcome.stdout, "loader: no error\nlocale: set\n");
+    assert_eq!(outcome.stderr, "");
 }
