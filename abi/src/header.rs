@@ -251,6 +251,9 @@ pub fn attach<W: Words + ?Sized>(words: &W, file_bytes: u64) -> Attach {
             Err(reason) => return Attach::Corrupt(reason),
         }
     }
+    if word(at::SEGMENT_BYTES) > file_bytes {
+        return Attach::Corrupt("the end of the segment is cut off");
+    }
     if word(at::PIDS) as u32 == 0 {
         return Attach::Corrupt("the process id is 0");
     }

@@ -111,7 +111,7 @@ impl RegionShape {
         if end.is_none() {
             return Err("a region is larger than any file");
         }
-        // A file that lost its end still answers for the rows it has.
+        // A header that claims more than there is gets what there is.
         let rows_in_file = file_bytes.saturating_sub(offset) / row_bytes;
         let rows = used.min(ready).min(capacity).min(rows_in_file);
         Ok(Self {
