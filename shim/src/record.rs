@@ -175,12 +175,15 @@ pub fn restore(runtime: &'static Runtime, taken: &Taken) {
     slots::set_state(row, state::LIVE);
     if runtime.index().insert(taken.block.address, taken.slot) {
         filter::add(taken.block.address);
-    } else {
-        runtime.count(counters::SLOTS_LOST, 1);
+        return;
     }
+    // Nobody will see it die; see `birth`.
+    runtime.count(counters::SLOTS_LOST, 1);
+    death(runtime, None, taken, Act::FoundDead);
 }
 
-/// A taken block dies at the time stamped on `call`, which is `None` inside another slow path of the same thread.
+/// A taken block dies at the time stamped on `call`, which is `None` where the death is no event
+/// of the program or comes inside another slow path of the same thread.
 pub fn death(runtime: &'static Runtime, call: Option<&mut Call>, taken: &Taken, act: Act) {
     let block = &taken.block;
     let now = call.as_ref().map_or_else(clock::now, |call| call.now);

@@ -149,6 +149,12 @@ impl Scene {
         self.ask("report", &segment.path)
     }
 
+    /// The reader's JSON answer to `list`.
+    pub fn list(&self) -> Answer {
+        let launch = self.reader(["list", "--format", "json"]);
+        Answer::parse(&launch.run().success().stdout)
+    }
+
     /// Every site of one segment, however many there are.
     pub fn sites(&self, segment: &Segment) -> Answer {
         let launch = self.reader(["sites"]).arg(&segment.path);

@@ -100,13 +100,7 @@ fn the_list_names_every_process_and_program() {
         .arg("posix_spawn")
         .arg(program("die.c"));
     launch.run().success();
-    let list = Answer::parse(
-        &scene
-            .reader(["list", "--format", "json"])
-            .run()
-            .success()
-            .stdout,
-    );
+    let list = scene.list();
     let mut pids: Vec<u64> = list
         .rows_with("pid")
         .iter()

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use memshim_tests::{Answer, Launch, Scene, find_installed, program, skip};
+use memshim_tests::{Launch, Scene, find_installed, program, skip};
 
 #[test]
 fn a_rust_program_with_threads_is_unchanged() {
@@ -167,13 +167,7 @@ fn check_compiler(compiler: &str, source: &str, extension: &str, inner: &str) {
     watched.assert_same_as(&alone);
     let read = |object: &Path| std::fs::read(object).expect("the object is written");
     assert!(read(&plain) == read(&preloaded), "the object files differ");
-    let list = Answer::parse(
-        &scene
-            .reader(["list", "--format", "json"])
-            .run()
-            .success()
-            .stdout,
-    );
+    let list = scene.list();
     let listed = format!("{:?}", list.rows_with("program"));
     let text = scene.reader(["list"]).run().success().stdout;
     for program in [compiler, inner, "as"] {

@@ -28,13 +28,7 @@ impl Output for Json {
     }
 
     fn kinds(&self) -> &'static [Kind] {
-        &[
-            Kind::Facts,
-            Kind::Table,
-            Kind::Histogram,
-            Kind::Series,
-            Kind::Stacks,
-        ]
+        Kind::ALL
     }
 
     fn write(&self, report: &Report, _options: &Options, out: &mut dyn Write) -> io::Result<()> {

@@ -35,13 +35,7 @@ impl Output for Text {
     }
 
     fn kinds(&self) -> &'static [Kind] {
-        &[
-            Kind::Facts,
-            Kind::Table,
-            Kind::Histogram,
-            Kind::Series,
-            Kind::Stacks,
-        ]
+        Kind::ALL
     }
 
     fn write(&self, report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {

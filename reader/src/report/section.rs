@@ -56,6 +56,15 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them, for an output that can draw anything.
+    pub const ALL: &[Kind] = &[
+        Kind::Facts,
+        Kind::Table,
+        Kind::Histogram,
+        Kind::Series,
+        Kind::Stacks,
+    ];
+
     /// The kind's name in JSON.
     pub fn name(self) -> &'static str {
         match self {
