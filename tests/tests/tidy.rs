@@ -27,6 +27,7 @@ const MAY_BE_UNSAFE: &[&str] = &[
     "shim/src/tls.rs",
     "shim/src/unwind/auxiliary.rs",
     "shim/src/unwind/bytes.rs",
+    "shim/src/unwind/chain.rs",
     "shim/src/unwind/find.rs",
     "shim/src/unwind/segments.rs",
     "shim/src/unwind/stack.rs",

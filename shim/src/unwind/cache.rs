@@ -12,13 +12,17 @@
 
 #![forbid(unsafe_code)]
 
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::arch::ADDRESS_BITS;
 use super::rule::Rule;
 
 const BUCKET_BITS: u32 = 15;
 const BUCKETS: usize = 1 << BUCKET_BITS;
+
+/// How often all rules were forgotten.
+static GENERATION: AtomicU64 = AtomicU64::new(0);
 
 type Bucket = [AtomicU64; 2];
 
@@ -59,6 +63,14 @@ pub(super) fn insert(address: u64, rule: Rule) {
     first.store(entry, Relaxed);
 }
 
+/// A number that is another one after each [`forget_rules`]: what was learnt from rules before, and
+/// kept elsewhere, is void then.
+#[inline]
+pub(super) fn generation() -> u64 {
+    // Acquire: pairs with the Release in `forget_rules`; who sees its number sees no older rule.
+    GENERATION.load(Acquire)
+}
+
 /// Forgets all rules: to be called when an object was unloaded, since another may take its
 /// addresses.
 ///
@@ -71,4 +83,6 @@ pub fn forget_rules() {
             entry.store(0, Relaxed);
         }
     }
+    // Release: pairs with the Acquire in `generation`.
+    GENERATION.fetch_add(1, Release);
 }

@@ -65,6 +65,13 @@ impl Frame {
     /// The caller, where it takes a rule that is known and a stack that is known: nearly always.
     #[inline(always)]
     pub(super) fn caller_at_once(self, stack: &Stack) -> Option<Frame> {
+        self.step_at_once(stack).map(|(caller, _)| caller)
+    }
+
+    /// The same, with how far below the caller's stack pointer its frame pointer was read, in
+    /// bytes; 0 if it is this frame's own.
+    #[inline(always)]
+    pub(super) fn step_at_once(self, stack: &Stack) -> Option<(Frame, u64)> {
         if self.is_interrupted() {
             return None;
         }
@@ -86,7 +93,13 @@ impl Frame {
             frame_pointer,
             by: By::Rule,
         };
-        (cfa > self.stack_pointer && caller.is_plausible()).then_some(caller)
+        (cfa > self.stack_pointer && caller.is_plausible()).then_some((caller, rule.slot()))
+    }
+
+    /// Whether the rule of its pc, and nothing that was read, says that it has no caller.
+    pub(super) fn is_bottom(self) -> bool {
+        !self.is_interrupted()
+            && cache::get(self.pc).is_some_and(|rule| rule.kind() == kind::BOTTOM)
     }
 
     /// The caller, or why there is none, where anything had to be learnt or looks unusual.

@@ -20,10 +20,16 @@ mod arch;
 mod auxiliary;
 mod bytes;
 mod cache;
+#[allow(dead_code, reason = "exact mode does not use it yet")]
+mod chain;
 mod eh_frame;
 mod expression;
 mod find;
 mod frame;
+#[allow(dead_code, reason = "exact mode does not use it yet")]
+mod hash;
+#[allow(dead_code, reason = "exact mode does not use it yet")]
+mod memo;
 mod program;
 mod rule;
 mod segments;
@@ -36,6 +42,10 @@ mod unusual;
 pub use cache::forget_rules;
 pub use find::{Object, find_object};
 use frame::Frame;
+#[allow(unused_imports, reason = "exact mode does not use it yet")]
+pub use hash::hash_of;
+#[allow(unused_imports, reason = "exact mode does not use it yet")]
+pub use memo::{Memo, Recognised, walk_again};
 use stack::Stack;
 pub use stack::StackRange;
 

@@ -181,6 +181,22 @@ impl<'a> Stack<'a> {
         true
     }
 
+    /// Whether the walk has left the stack that it began on.
+    pub(super) fn has_switched(&self) -> bool {
+        self.switches_left != SWITCHES
+    }
+
+    /// Whether this is the thread's native stack, up to its end: no page of it has to be asked for.
+    pub(super) fn is_native(&self) -> bool {
+        self.native.lo <= self.start && self.start < self.end && self.end == self.native.hi
+    }
+
+    /// Whether all words between two addresses were proved readable.
+    #[inline]
+    pub(super) fn holds_all(&self, lowest: u64, end: u64) -> bool {
+        self.start <= lowest && lowest <= end && end <= self.end
+    }
+
     /// At the end of a walk: keeps what was proved, if it belongs to the native stack.
     #[inline]
     pub(super) fn remember(&mut self) {
@@ -240,8 +256,8 @@ fn main_anchor() -> u64 {
 /// # Safety
 ///
 /// The eight bytes are readable.
-#[inline]
-unsafe fn read_word(address: u64) -> u64 {
+#[inline(always)]
+pub(super) unsafe fn read_word(address: u64) -> u64 {
     let pointer = core::ptr::with_exposed_provenance::<u64>(address as usize);
     // SAFETY: the caller proved the bytes readable; any bytes make a number. Volatile, since what
     // is read belongs to frames that the compiler knows nothing of.

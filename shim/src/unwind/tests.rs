@@ -4,11 +4,13 @@ mod damage;
 mod deep;
 mod fibers;
 mod holes;
+mod memo;
 mod rows;
 mod signals;
 mod speed;
 mod stacks;
 mod switched;
+mod trees;
 
 use core::arch::naked_asm;
 
