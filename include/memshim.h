@@ -17,7 +17,7 @@
 
 #include <stdint.h>
 
-#define MEMSHIM_LAYOUT_VERSION UINT64_C(1)
+#define MEMSHIM_LAYOUT_VERSION UINT64_C(2)
 #define MEMSHIM_MAGIC UINT64_C(0x4d48534d454d) /* "MEMSHM" */
 #define MEMSHIM_MAGIC_WORD (MEMSHIM_MAGIC | MEMSHIM_LAYOUT_VERSION << 48)
 #define MEMSHIM_BYTE_ORDER UINT64_C(0x0102030405060708)
@@ -90,27 +90,34 @@ struct memshim_thread {
     uint64_t bytes;
     uint64_t sampled;
     uint64_t foreign_frees;
+    int64_t pending_bytes, pending_objects; /* not yet in the header's live totals */
+    uint64_t reserved[6];
 };
 
-/* Sums over sampled blocks; objects in 1/1024, variances are doubles. */
+/* Sums over drawn blocks; objects in 1/1024, variances are doubles. */
 struct memshim_totals {
     uint64_t objects, bytes;
     uint64_t raw_objects, raw_bytes;
     double objects_variance, bytes_variance;
 };
 
-/* A call stack that allocates, with its running totals. */
+/* A call stack that allocates, with its running totals; one stack may have several rows, which are
+ * to be added. Certain blocks stand for themselves alone, drawn ones for others too. */
 struct memshim_site {
-    uint64_t hash;
+    uint64_t key; /* stack hash, xor (writer * 0x9e3779b97f4a7c15) << 1 */
     uint32_t first_frame;
     uint16_t depth, flags;
-    uint64_t modules;
-    uint64_t made_ticks, last_ticks;
-    struct memshim_totals born, died;
+    uint64_t peak_epoch;
+    uint64_t last_ticks;
+    uint64_t certain_born, certain_born_bytes;
+    uint64_t certain_died, certain_died_bytes;
+    uint32_t modules, writer;
+    uint64_t made_ticks;
     uint64_t reallocs, foreign_deaths;
-    uint64_t peak_epoch, peak_bytes, peak_objects;
+    int64_t peak_bytes, peak_objects;
     double peak_bytes_variance, peak_objects_variance;
-    uint64_t sizes[32];
+    struct memshim_totals drawn_born, drawn_died;
+    uint64_t sizes[28];
     uint64_t lifetimes[40];
 };
 
@@ -124,7 +131,7 @@ struct memshim_slot {
     uint32_t site, thread;
     uint32_t slack_bytes;
     uint8_t interval_exponent, kind;
-    uint16_t reserved;
+    uint16_t writer;
     uint64_t freed_by;
 };
 
@@ -139,7 +146,7 @@ struct memshim_chunk {
 #if defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
 _Static_assert(sizeof(struct memshim_region) == 8 * 8, "region");
 _Static_assert(sizeof(struct memshim_module) == 16 * 8, "module");
-_Static_assert(sizeof(struct memshim_thread) == 8 * 8, "thread");
+_Static_assert(sizeof(struct memshim_thread) == 16 * 8, "thread");
 _Static_assert(sizeof(struct memshim_site) == 96 * 8, "site");
 _Static_assert(sizeof(struct memshim_slot) == 8 * 8, "slot");
 _Static_assert(sizeof(struct memshim_chunk) == 2048 * 8, "chunk");

@@ -103,6 +103,7 @@ pub struct Event {
 
 impl Event {
     /// The four words of the event.
+    #[inline(always)]
     pub const fn encode(&self) -> [u64; EVENT_WORDS] {
         let thread = if self.thread < 0xffff {
             self.thread

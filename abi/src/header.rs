@@ -32,6 +32,9 @@ use crate::{LAYOUT_VERSION, PAGE_BYTES, WORD_BYTES};
 /// Words in the header, two pages.
 pub const HEADER_WORDS: u64 = 2 * PAGE_BYTES / WORD_BYTES;
 
+/// The words of a header, as the writer sees them.
+pub type HeaderRow = [AtomicU64; HEADER_WORDS as usize];
+
 /// "MEMSHM" in the low six bytes of the first word; the version is in the two above.
 pub const MAGIC: u64 = 0x4d48_534d_454d;
 

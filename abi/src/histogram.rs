@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 /// Buckets of the size histogram.
-pub const SIZE_BUCKETS: usize = 32;
+pub const SIZE_BUCKETS: usize = 28;
 
 /// Buckets of the lifetime histogram.
 pub const LIFETIME_BUCKETS: usize = 40;
@@ -10,6 +10,7 @@ pub const LIFETIME_BUCKETS: usize = 40;
 /// The bucket of a requested size: bucket 0 holds up to 16 bytes, bucket n up to 2^(n+4).
 ///
 /// The last bucket holds everything larger.
+#[inline(always)]
 pub const fn size_bucket(size_bytes: u64) -> usize {
     if size_bytes <= 16 {
         return 0;
@@ -34,6 +35,7 @@ pub const fn size_bucket_limit(bucket: usize) -> Option<u64> {
 /// The bucket of a lifetime in clock ticks: bucket 0 is below 2^10 ticks, bucket n below 2^(n+10).
 ///
 /// The last bucket holds everything longer.
+#[inline(always)]
 pub const fn lifetime_bucket(ticks: u64) -> usize {
     let bucket = (64 - ticks.leading_zeros() as usize).saturating_sub(10);
     if bucket < LIFETIME_BUCKETS {

@@ -74,7 +74,7 @@ pub use words::Words;
 /// The newest layout this crate reads and the one it writes.
 ///
 /// Raised by every change to the bytes; a reader refuses any other.
-pub const LAYOUT_VERSION: u64 = 1;
+pub const LAYOUT_VERSION: u64 = 2;
 
 /// Bytes in one word.
 pub const WORD_BYTES: u64 = 8;

@@ -16,6 +16,11 @@ use crate::{PAGE_BYTES, WORD_BYTES};
 /// Words of one entry of the region table.
 pub const REGION_WORDS: usize = 8;
 
+/// Place in the header of the word that counts a region's rows in use.
+pub const fn used(region: Region) -> usize {
+    at::REGIONS + region as usize * REGION_WORDS + 3
+}
+
 /// The regions, in the order in which they lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Region {
@@ -184,6 +189,11 @@ impl<'a> Table<'a> {
                 Err(now) => used = now,
             }
         }
+    }
+
+    /// The words of all rows that there can ever be; those beyond the rows claimed have no memory.
+    pub fn rows(&self) -> &'a [AtomicU64] {
+        self.rows
     }
 
     /// The words of a row; `None` past the capacity.

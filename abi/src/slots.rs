@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   0 generation << 8 | state    1 address   2 requested size   3 birth, ticks   4 death, ticks
-//!   5 site | thread << 32        6 slack | interval exponent << 32 | kind << 40
+//!   5 site | thread << 32        6 slack | interval exponent << 32 | kind << 40 | writer << 48
 //!   7 thread that freed it
 //! ```
 //!
@@ -28,6 +28,9 @@ use crate::words::{Words, acquire_fence};
 
 /// Words in a row: one cache line.
 pub const SLOT_WORDS: usize = 8;
+
+/// The words of one row, as the writer sees them.
+pub type SlotRow = [AtomicU64; SLOT_WORDS];
 
 /// The states of a slot, the low byte of its first word.
 pub mod state {
@@ -70,6 +73,8 @@ pub struct Slot {
     pub interval: Interval,
     /// Which function gave it.
     pub kind: Kind,
+    /// The writer of the site's row when it was born; see [`crate::sites`].
+    pub writer: u16,
 }
 
 impl Slot {
@@ -80,10 +85,9 @@ impl Slot {
 }
 
 /// The writer's half: fills a slot that the caller owns and publishes it as live.
-pub fn publish(row: &[AtomicU64], block: &Slot) {
-    let [head, address, size, birth, death, origin, shape, freed_by] = row else {
-        return;
-    };
+#[inline(always)]
+pub fn publish(row: &SlotRow, block: &Slot) {
+    let [head, address, size, birth, death, origin, shape, freed_by] = row;
     // Relaxed: only the owner of the slot writes it.
     let generation = (head.load(Ordering::Relaxed) >> 8).wrapping_add(1);
     head.store(generation << 8 | state::WRITING, Ordering::Relaxed);
@@ -100,7 +104,8 @@ pub fn publish(row: &[AtomicU64], block: &Slot) {
             shape,
             u64::from(block.slack_bytes)
                 | u64::from(block.interval.exponent()) << 32
-                | (block.kind as u64) << 40,
+                | (block.kind as u64) << 40
+                | u64::from(block.writer) << 48,
         ),
         (freed_by, 0),
     ];
@@ -113,42 +118,50 @@ pub fn publish(row: &[AtomicU64], block: &Slot) {
 }
 
 /// The writer's half: the block died.
-pub fn end(row: &[AtomicU64], now_ticks: u64, thread: u32, final_state: u64) {
-    if let [_, _, _, _, death, _, _, freed_by] = row {
-        // Relaxed: published by the state.
-        death.store(now_ticks, Ordering::Relaxed);
-        freed_by.store(u64::from(thread), Ordering::Relaxed);
-    }
+#[inline(always)]
+pub fn end(row: &SlotRow, now_ticks: u64, thread: u32, final_state: u64) {
+    let [_, _, _, _, death, _, _, freed_by] = row;
+    // Relaxed: published by the state.
+    death.store(now_ticks, Ordering::Relaxed);
+    freed_by.store(u64::from(thread), Ordering::Relaxed);
     set_state(row, final_state);
 }
 
 /// The writer's half: the block enters or leaves a call of realloc.
-pub fn set_state(row: &[AtomicU64], state: u64) {
-    if let Some(head) = row.first() {
-        // Relaxed load: only the owner changes the word.
-        let generation = head.load(Ordering::Relaxed) >> 8;
-        // Release pairs with the Acquire in `read`.
-        head.store(generation << 8 | state, Ordering::Release);
-    }
+#[inline(always)]
+pub fn set_state(row: &SlotRow, state: u64) {
+    let [head, ..] = row;
+    // Relaxed load: only the owner changes the word.
+    let generation = head.load(Ordering::Relaxed) >> 8;
+    // Release pairs with the Acquire in `read`.
+    head.store(generation << 8 | state, Ordering::Release);
 }
 
-/// The writer's half: what the owner of a slot needs to end its block.
-pub fn owned(row: &[AtomicU64]) -> Option<Slot> {
-    let [head, address, size, birth, death, origin, shape, freed_by] = row else {
-        return None;
-    };
+/// The writer's half: what the owner of a slot needs to end its block, which is live.
+#[inline(always)]
+pub fn owned(row: &SlotRow) -> Slot {
+    let [_, address, size, birth, _, origin, shape, _] = row;
     // Relaxed: the owner took the address from the private index, whose Acquire pairs with the
     // Release that put it there after these words were stored.
-    Some(decode([
-        head.load(Ordering::Relaxed),
-        address.load(Ordering::Relaxed),
-        size.load(Ordering::Relaxed),
-        birth.load(Ordering::Relaxed),
-        death.load(Ordering::Relaxed),
-        origin.load(Ordering::Relaxed),
-        shape.load(Ordering::Relaxed),
-        freed_by.load(Ordering::Relaxed),
-    ]))
+    let word = |word: &AtomicU64| word.load(Ordering::Relaxed);
+    decode([
+        state::LIVE,
+        word(address),
+        word(size),
+        word(birth),
+        0,
+        word(origin),
+        word(shape),
+        0,
+    ])
+}
+
+/// The writer's half: the address of a slot that the caller's look-up led to.
+#[inline(always)]
+pub fn address(row: &SlotRow) -> u64 {
+    let [_, address, ..] = row;
+    // Relaxed: as in `owned`.
+    address.load(Ordering::Relaxed)
 }
 
 /// Rows a reader copies at once.
@@ -233,6 +246,7 @@ fn whole(copy: &[u64]) -> Option<Slot> {
     is_known.then_some(slot)
 }
 
+#[inline(always)]
 fn decode(words: [u64; SLOT_WORDS]) -> Slot {
     let [
         head,
@@ -257,5 +271,6 @@ fn decode(words: [u64; SLOT_WORDS]) -> Slot {
         freed_by: freed_by as u32,
         interval: Interval::from_exponent((shape >> 32) as u8),
         kind: Kind::from_code((shape >> 40) as u8),
+        writer: (shape >> 48) as u16,
     }
 }

@@ -4,6 +4,7 @@
 //!   0 tid, stored with Release after name and start   1 name (2 words)   3 started, ticks
 //!   4 ended, ticks; 0 while alive   5 bytes asked for, exact up to the last slow path
 //!   6 blocks sampled   7 sampled blocks of other threads that this one freed
+//!   8 live bytes, 9 live blocks/1024 that it has not added to the header's yet   10.. 0
 //! ```
 //!
 //! A row's number is the thread's id in slots and events.
@@ -17,7 +18,16 @@ use crate::sync::AtomicU64;
 use crate::words::Words;
 
 /// Words in a row.
-pub const THREAD_WORDS: usize = 8;
+pub const THREAD_WORDS: usize = 16;
+
+/// The words of one row, as the writer sees them.
+pub type ThreadRow = [AtomicU64; THREAD_WORDS];
+
+/// The words of a thread's row that hold what it has not told yet; see [`crate::peak::Pending`].
+pub const fn pending(row: &ThreadRow) -> (&AtomicU64, &AtomicU64) {
+    let [_, _, _, _, _, _, _, _, bytes, objects, ..] = row;
+    (bytes, objects)
+}
 
 /// Places of the words that change while a thread runs.
 pub mod at {
@@ -48,21 +58,22 @@ pub struct Thread {
     pub sampled: u64,
     /// Sampled blocks of other threads that it freed.
     pub foreign_frees: u64,
+    /// Live bytes, below 0 for freed ones, that the header's total does not have yet.
+    pub pending_bytes: i64,
 }
 
 /// The writer's half: fills a fresh row and publishes it.
-pub fn publish(row: &[AtomicU64], tid: u32, name: &[u8; 16], now_ticks: u64) {
+pub fn publish(row: &ThreadRow, tid: u32, name: &[u8; 16], now_ticks: u64) {
     rename(row, name);
-    if let [published, _, _, started, ..] = row {
-        // Relaxed: published by the tid below.
-        started.store(now_ticks, Ordering::Relaxed);
-        // Release pairs with the Acquire in `read`.
-        published.store(u64::from(tid), Ordering::Release);
-    }
+    let [published, _, _, started, ..] = row;
+    // Relaxed: published by the tid below.
+    started.store(now_ticks, Ordering::Relaxed);
+    // Release pairs with the Acquire in `read`.
+    published.store(u64::from(tid), Ordering::Release);
 }
 
 /// The writer's half: a thread has another name by now.
-pub fn rename(row: &[AtomicU64], name: &[u8; 16]) {
+pub fn rename(row: &ThreadRow, name: &[u8; 16]) {
     crate::strings::store_bytes(row.get(1..3).unwrap_or(&[]), name);
 }
 
@@ -85,6 +96,8 @@ pub fn read<W: Words + ?Sized>(words: &W, region: RegionShape, row: u64) -> Opti
         bytes,
         sampled,
         foreign_frees,
+        pending_bytes,
+        ..,
     ] = copy;
     let mut name = [0; 16];
     for (part, word) in name.chunks_mut(8).zip([name_low, name_high]) {
@@ -98,5 +111,6 @@ pub fn read<W: Words + ?Sized>(words: &W, region: RegionShape, row: u64) -> Opti
         bytes,
         sampled,
         foreign_frees,
+        pending_bytes: pending_bytes as i64,
     })
 }

@@ -70,10 +70,16 @@ pub struct Weight {
 }
 
 impl Weight {
+    /// Whether the block was sure to be sampled, so that it stands for itself alone.
+    pub fn is_certain(&self) -> bool {
+        self.objects == OBJECT_UNIT && self.objects_variance == 0.0
+    }
+
     /// The weight of a block of `size_bytes` that was sampled at `interval`.
     ///
     /// The same input gives the same weight in every process, so what a birth added is exactly
     /// what a death takes away.
+    #[inline(always)]
     pub fn of(size_bytes: u64, interval: Interval) -> Self {
         let certain = Self {
             objects: OBJECT_UNIT,

@@ -25,6 +25,7 @@ pub fn choose() {
 }
 
 /// The kind chosen.
+#[inline(always)]
 pub fn kind() -> u64 {
     // Relaxed: see `choose`.
     KIND.load(Ordering::Relaxed)
@@ -32,6 +33,7 @@ pub fn kind() -> u64 {
 
 /// Now, in ticks.
 #[cfg(target_arch = "x86_64")]
+#[inline(always)]
 pub fn now() -> u64 {
     if kind() == clock::COUNTER {
         // SAFETY: `choose` found that the instruction is allowed.

@@ -23,6 +23,7 @@ pub struct Filter([AtomicU8; ENTRIES]);
 /// The filter of this process; lies in .bss, so untouched parts need no memory.
 pub static FILTER: Filter = Filter([const { AtomicU8::new(0) }; ENTRIES]);
 
+#[inline(always)]
 fn entry(address: u64) -> Option<&'static AtomicU8> {
     FILTER.0.get((address as u32 >> PAGE_SHIFT) as usize)
 }
@@ -47,13 +48,14 @@ fn change(address: u64, by: u8) {
     });
 }
 
-/// Sends every free in this range of addresses to the slow path from now on.
-pub fn mark_for_good(start: u64, len: u64) {
-    for page in (start..start.saturating_add(len)).step_by(1 << PAGE_SHIFT) {
-        if let Some(count) = entry(page) {
-            // Relaxed: see `change`.
-            count.store(STUCK, Ordering::Relaxed);
-        }
+/// Sends every free in the page of this address to the slow path from now on.
+#[inline(always)]
+pub fn mark_for_good(address: u64) {
+    // Relaxed: see `change`.
+    if let Some(count) = entry(address)
+        && count.load(Ordering::Relaxed) != STUCK
+    {
+        count.store(STUCK, Ordering::Relaxed);
     }
 }
 

@@ -12,11 +12,11 @@
 //!  exports -> real (-> bootstrap)            the fast path: count down, or test a byte, and jump
 //!     |
 //!     v
-//!   slow -> thread -> tls                    once per sample
+//!   slow -> call -> thread, tls              once per sample
 //!     |        '----> lifecycle -> config, segment, private, clock
 //!     v
 //!  record -> stack -> unwind, modules        the tables of the segment
-//!     '----> filter, index, recycle          private: which addresses are sampled, where they are
+//!     '----> filter, blocks, recycle         private: which addresses are sampled, where they are
 //! ```
 #![cfg_attr(not(test), no_std)]
 // The entry points are left out of the unit tests, which would otherwise interpose themselves.
@@ -34,7 +34,10 @@
 #[cfg(not(test))]
 pub mod exports;
 
+mod address_map;
+mod blocks;
 mod bootstrap;
+mod call;
 mod clock;
 mod config;
 mod elf;
@@ -52,6 +55,7 @@ mod runtime;
 mod sample;
 mod scratch;
 mod segment;
+mod slot_cache;
 mod slow;
 mod stack;
 mod sys;

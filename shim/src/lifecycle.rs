@@ -18,7 +18,7 @@ use memshim_abi::{AtomicU64 as Word, threads};
 use crate::config::Config;
 use crate::runtime::{self, Runtime};
 use crate::segment::set;
-use crate::{bootstrap, clock, filter, modules, private, real, segment, sys, thread, unwind};
+use crate::{bootstrap, call, clock, filter, modules, private, real, segment, sys, thread, unwind};
 
 const NOT_BOOTED: u64 = 0;
 const BOOTING: u64 = 1;
@@ -66,7 +66,7 @@ pub fn boot() -> bool {
         if let Some(plan) = segment::plan(&config) {
             make_private(&config, &plan);
         }
-        let key = sys::thread_key(thread::end).map_or(0, |key| u64::from(key) + 1);
+        let key = sys::thread_key(call::end).map_or(0, |key| u64::from(key) + 1);
         THREAD_KEY.store(key, Ordering::Relaxed);
     }
     // SAFETY: booting happens once, in the only thread there is.
@@ -82,10 +82,20 @@ pub fn boot() -> bool {
 fn make_private(config: &Config, plan: &Plan) {
     let is_exact = config.interval == Interval::EXACT;
     let most = if is_exact { ROWS_EXACT } else { ROWS_SAMPLED };
+    let blocks = match is_exact {
+        false => private::Blocks::Drawn,
+        true if sys::limit(libc::RLIMIT_AS) == u64::MAX => private::Blocks::All,
+        true => private::Blocks::AllInLittleSpace,
+    };
     let rows = |region| plan.capacity(region).min(most) as usize;
     let (sites, slots) = (rows(Region::Sites), rows(Region::Slots));
     for shift in [0, 3, 6, 9] {
-        if private::create(sites >> shift, slots >> shift).is_ok() {
+        let room = private::Room {
+            sites: sites >> shift,
+            slots: slots >> shift,
+            blocks,
+        };
+        if private::create(room).is_ok() {
             return;
         }
     }
@@ -193,9 +203,9 @@ fn claim_first_rows(runtime: &'static Runtime) -> bool {
             made_ticks: now,
             ..Identity::default()
         };
-        sites::publish(runtime.table(Region::Sites)?.row(site)?, &unknown);
+        sites::publish(runtime.site(site as u32)?, &unknown);
         let thread = runtime.claim(Region::Threads, 1)?;
-        let row = runtime.table(Region::Threads)?.row(thread)?;
+        let row = runtime.thread(thread as u32)?;
         threads::publish(row, u32::MAX, b"(other threads)\0", now);
         runtime.claim(Region::Slots, 1)
     })();
@@ -289,7 +299,7 @@ fn find_bypass() -> u64 {
     }
 }
 
-/// Has `thread::end` called when the calling thread ends.
+/// Has `call::end` called when the calling thread ends.
 pub fn watch_thread_end(value: &thread::Thread) {
     // Relaxed: set while booting.
     if let Ok(key @ 1..) = u32::try_from(THREAD_KEY.load(Ordering::Relaxed)) {
@@ -317,7 +327,7 @@ extern "C" fn finish() {
     let Some(runtime) = Runtime::running() else {
         return;
     };
-    thread::flush();
+    call::flush();
     clock::note(runtime);
     let words = runtime.segment();
     set(words, at::STATE_TICKS, clock::now());

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  runtime page | threads | scratch | module cache | site index | address index | recycle links
+//!  where every block is recorded: | address map | threads' own slots and walks
 //! ```
 //!
 //! MADV_WIPEONFORK (Linux 4.14) makes it all 0 in a child, which is how the child learns that it
@@ -10,12 +11,13 @@
 
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
+use crate::address_map::{TOP_ENTRIES, Top};
 use crate::index::Index;
 use crate::modules;
 use crate::runtime::Runtime;
 use crate::scratch::{SCRATCHES, Scratch};
 use crate::sys::{self, Errno};
-use crate::thread::{THREADS, Thread};
+use crate::thread::{ExactCell, THREADS, Thread};
 
 const PAGE: usize = 4096;
 
@@ -54,7 +56,22 @@ impl<T: 'static> Part<T> {
         place.wrapping_add(Self::bytes(count))
     }
 
+    /// One value; `None` past the last, and before `create`, when there are none.
+    #[inline(always)]
+    fn value(&self, index: usize) -> Option<&'static T> {
+        // Relaxed: see `put`.
+        if index >= self.count.load(Ordering::Relaxed) {
+            return None;
+        }
+        let value = self.first.load(Ordering::Relaxed).wrapping_add(index);
+        // SAFETY: the count is 0 while there is no first value.
+        unsafe { core::hint::assert_unchecked(!value.is_null()) };
+        // SAFETY: as in `values`, and the value is one of them.
+        Some(unsafe { &*value })
+    }
+
     /// The values; none before `create`.
+    #[inline(always)]
     fn values(&self) -> &'static [T] {
         // Relaxed: see `put`.
         let first = self.first.load(Ordering::Relaxed);
@@ -74,27 +91,71 @@ static MODULE_ROWS: Part<AtomicU32> = Part::new();
 static SITES: Part<AtomicU64> = Part::new();
 static ADDRESSES: Part<AtomicU64> = Part::new();
 static LINKS: Part<AtomicU32> = Part::new();
+static ADDRESS_TOP: Part<Top> = Part::new();
+static EXACT_STATES: Part<ExactCell> = Part::new();
 
-/// Makes the mapping for at most so many sites, and sampled blocks at a time.
+/// Threads at a time that keep things for themselves in exact mode, some 700 KiB of addresses each.
+const EXACT_THREADS: usize = 256;
+
+/// The same where address space is limited.
+const EXACT_THREADS_LEAST: usize = 4;
+
+/// Blocks in exact mode that the address map has no place for: few, or none.
+const UNPLACED: usize = 1 << 20;
+
+/// Which blocks are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocks {
+    /// A sample.
+    Drawn,
+    /// Every one.
+    All,
+    /// Every one, in a process whose address space is limited.
+    AllInLittleSpace,
+}
+
+/// How much room to make.
+#[derive(Clone, Copy)]
+pub struct Room {
+    /// Rows of sites.
+    pub sites: usize,
+    /// Sampled blocks at a time.
+    pub slots: usize,
+    /// Which blocks they are.
+    pub blocks: Blocks,
+}
+
+/// Makes the mapping.
 ///
 /// A process that may have only few blocks, because its address space is limited, gets room for
 /// fewer threads too.
 ///
 /// # Errors
 /// The errno of the system call that failed; without wiping at fork the shim must stay off.
-pub fn create(sites: usize, slots: usize) -> Result<(), Errno> {
-    let (sites, addresses) = (
-        SiteIndex::entries_for(sites),
-        AddressIndex::entries_for(slots),
-    );
+pub fn create(room: Room) -> Result<(), Errno> {
+    let Room { slots, .. } = room;
     let threads = (slots / 16).clamp(64, THREADS);
+    let (top, exact) = match room.blocks {
+        Blocks::Drawn => (0, 0),
+        Blocks::All => (TOP_ENTRIES, threads.min(EXACT_THREADS)),
+        Blocks::AllInLittleSpace => (0, threads.min(EXACT_THREADS_LEAST)),
+    };
+    // A row of a site is found by its writer's key, and by its stack alone.
+    let keys = room.sites << u32::from(exact > 0);
+    let blocks = if top > 0 { slots.min(UNPLACED) } else { slots };
+    let (sites, addresses) = (
+        SiteIndex::entries_for(keys),
+        AddressIndex::entries_for(blocks),
+    );
     let bytes = Part::<Runtime>::bytes(1)
         + Part::<Thread>::bytes(threads)
         + Part::<Scratch>::bytes(SCRATCHES)
         + Part::<AtomicU32>::bytes(modules::CACHE)
         + Part::<AtomicU64>::bytes(sites)
         + Part::<AtomicU64>::bytes(addresses)
-        + Part::<AtomicU32>::bytes(slots);
+        + Part::<AtomicU32>::bytes(slots)
+        + Part::<Top>::bytes(top)
+        + Part::<ExactCell>::bytes(exact);
     let base = sys::map_private(bytes)?;
     // SAFETY: the mapping was just made and holds nothing.
     if let Err(errno) = unsafe { sys::advise(base, bytes, libc::MADV_WIPEONFORK) } {
@@ -108,13 +169,16 @@ pub fn create(sites: usize, slots: usize) -> Result<(), Errno> {
     let place = MODULE_ROWS.put(place, modules::CACHE);
     let place = SITES.put(place, sites);
     let place = ADDRESSES.put(place, addresses);
-    LINKS.put(place, slots);
+    let place = LINKS.put(place, slots);
+    let place = ADDRESS_TOP.put(place, top);
+    EXACT_STATES.put(place, exact);
     Ok(())
 }
 
 /// The process's own state; `None` before `create`.
+#[inline(always)]
 pub fn runtime() -> Option<&'static Runtime> {
-    RUNTIME.values().first()
+    RUNTIME.value(0)
 }
 
 /// All thread states.
@@ -138,6 +202,7 @@ pub fn site_index() -> &'static [AtomicU64] {
 }
 
 /// The entries of the address index, all levels.
+#[inline(always)]
 pub fn address_index() -> &'static [AtomicU64] {
     ADDRESSES.values()
 }
@@ -145,4 +210,22 @@ pub fn address_index() -> &'static [AtomicU64] {
 /// The links between freed slots, one for each block that can be tracked at a time.
 pub fn recycle_links() -> &'static [AtomicU32] {
     LINKS.values()
+}
+
+/// A place of the top of the address map; `None` unless every block is recorded.
+#[inline(always)]
+pub fn address_top(index: usize) -> Option<&'static Top> {
+    ADDRESS_TOP.value(index)
+}
+
+/// What the thread with a state of this number keeps for itself where every block is recorded.
+#[inline(always)]
+pub fn exact_state(number: u32) -> Option<&'static ExactCell> {
+    EXACT_STATES.value(number as usize)
+}
+
+/// Whether every block is recorded.
+#[inline(always)]
+pub fn is_exact() -> bool {
+    EXACT_STATES.value(0).is_some()
 }

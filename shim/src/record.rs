@@ -5,26 +5,30 @@
 use core::ffi::c_void;
 use core::sync::atomic::Ordering;
 
-use memshim_abi::event::{Act, Event, Kind};
+use memshim_abi::event::{Act, EVENT_WORDS, Event, Kind};
 use memshim_abi::header::at;
-use memshim_abi::region::Region;
+use memshim_abi::peak::{Change, Heap};
+use memshim_abi::region::{self, Region};
 use memshim_abi::sites::{self, Death};
 use memshim_abi::slots::{self, Slot, state};
 use memshim_abi::weight::{Interval, Weight};
-use memshim_abi::{AtomicU64, counters, header, peak, ring, threads};
+use memshim_abi::{counters, header, peak, ring, threads};
 
+use crate::blocks::Blocks;
+use crate::call::Call;
 use crate::real::Real;
 use crate::runtime::Runtime;
-use crate::thread::Call;
+use crate::slot_cache::SlotCache;
 use crate::unwind::Registers;
 use crate::{clock, filter, private, stack};
 
 /// Freed slots that keep their block before the oldest is used again.
-const RECENT_SAMPLED: u64 = 4096;
-const RECENT_EXACT: u64 = 256;
+const RECENT: u64 = 4096;
 
 /// A sampled allocation succeeded.
-pub fn birth(
+///
+/// `EXACT` says whether every block is recorded, as `interval` does, to the compiler.
+pub fn birth<const EXACT: bool>(
     call: &mut Call,
     kind: Kind,
     size: usize,
@@ -33,76 +37,143 @@ pub fn birth(
     registers: Registers,
 ) {
     let runtime = call.runtime;
-    let address = ptr as u64;
     call.stamp();
-    end_missed(call, address);
-    let site = stack::site_of(call, registers);
+    let site = stack::site_of::<EXACT>(call, registers);
     let usable = Real::usable_size(kind, ptr).unwrap_or(size);
-    // Relaxed: this thread's own row number.
-    let thread = call.thread.row.load(Ordering::Relaxed);
     let block = Slot {
         state: state::LIVE,
-        address,
+        address: ptr as u64,
         size_bytes: size as u64,
         slack_bytes: u32::try_from(usable.saturating_sub(size)).unwrap_or(u32::MAX),
         birth_ticks: call.now,
         death_ticks: 0,
-        site,
-        thread,
+        site: site.number,
+        // Relaxed: this thread's own row number.
+        thread: call.thread.row.load(Ordering::Relaxed),
         freed_by: 0,
-        interval,
+        interval: if EXACT { Interval::EXACT } else { interval },
         kind,
+        writer: site.writer,
     };
-    let weight = Weight::of(block.size_bytes, interval);
-    let is_tracked = track(runtime, &block);
-    let words = runtime.segment();
-    if let Some(row) = site_row(runtime, site) {
-        peak::keep(words, row);
-        sites::add_birth(row, block.size_bytes, &weight, call.now);
+    let weight = Weight::of(block.size_bytes, block.interval);
+    let is_tracked = track::<EXACT>(call, &block);
+    if let (Some(row), Some(heap)) = (runtime.site(site.number), call.heap()) {
+        let writers = site.writers();
+        peak::keep(heap, row);
+        sites::add_birth(row, block.size_bytes, &weight, call.now, writers);
         if is_tracked {
-            peak::grow(words, &weight, call.now);
+            change_live::<EXACT>(call, heap, Change::birth(&weight));
         } else {
             // Nobody will see it die; counting it as live for ever would look like a leak.
-            sites::add_death(row, block.size_bytes, &weight, Death::default());
+            let death = Death::default();
+            sites::add_death(row, block.size_bytes, &weight, death, writers);
         }
     }
     if !is_tracked {
-        runtime.count(counters::SLOTS_LOST, 1);
-        runtime.count(counters::UNTRACKED_BYTES, weight.bytes);
+        call.count(counters::SLOTS_LOST, 1);
+        call.count(counters::UNTRACKED_BYTES, weight.bytes);
     }
     call.own().tally.sampled += 1;
-    call.add(threads::at::SAMPLED, 1);
-    write_event(call, Act::Birth, &block);
+    write_event::<EXACT>(call, Act::Birth, &block);
+}
+
+/// The live totals change, on this thread's account where every block is recorded.
+#[inline(always)]
+fn change_live<const EXACT: bool>(call: &Call, heap: &Heap, by: Change) {
+    let pending = if EXACT { call.pending() } else { None };
+    peak::change(heap, pending, by, call.now);
 }
 
 /// Gives the block a slot, and its address an entry and a mark; `false` when there is no room.
-fn track(runtime: &'static Runtime, block: &Slot) -> bool {
-    let Some(slot) = claim_slot(runtime, block.interval) else {
+#[inline(always)]
+fn track<const EXACT: bool>(call: &mut Call, block: &Slot) -> bool {
+    let runtime = call.runtime;
+    let claimed = if EXACT {
+        claim_own_slot(call)
+    } else {
+        claim_shared_slot(runtime, block.interval)
+    };
+    let Some(slot) = claimed else {
         return false;
     };
-    let Some(row) = slot_row(runtime, slot) else {
+    let Some(row) = runtime.slot(slot) else {
         return false;
     };
     slots::publish(row, block);
-    if !runtime.index().insert(block.address, slot) {
+    let address = block.address;
+    let mut missed = None;
+    let is_noted = Blocks::of(runtime).insert(address, slot, is_at(runtime, address), |slot| {
+        missed = Some(slot);
+    });
+    if is_noted && EXACT {
+        filter::mark_for_good(address);
+    } else if is_noted {
+        filter::add(address);
+    } else {
         slots::end(row, block.birth_ticks, 0, state::FOUND_DEAD);
-        runtime.recycle().push(slot);
-        return false;
+        give_back(Some(call), runtime, slot);
     }
-    filter::add(block.address);
-    true
+    if let Some(slot) = missed {
+        end_missed(call, slot);
+    }
+    is_noted
 }
 
-/// A slot for a new block: a fresh one while few were freed, else the one freed longest ago.
-fn claim_slot(runtime: &'static Runtime, interval: Interval) -> Option<u32> {
-    let recycle = runtime.recycle();
-    let is_exact = interval == Interval::EXACT;
-    let recent = if is_exact {
-        RECENT_EXACT
-    } else {
-        RECENT_SAMPLED
+/// Whether a slot is that of the block at an address.
+#[inline(always)]
+fn is_at(runtime: &'static Runtime, address: u64) -> impl Fn(u32) -> bool {
+    move |slot| {
+        let row = runtime.slot(slot);
+        row.is_some_and(|row| slots::address(row) == address)
+    }
+}
+
+/// The allocator gave out the address of a block that nobody saw being freed.
+#[cold]
+fn end_missed(call: &mut Call, slot: u32) {
+    let runtime = call.runtime;
+    let Some(block) = runtime.slot(slot).map(slots::owned) else {
+        return;
     };
-    if recycle.len() > recent
+    filter::remove(block.address);
+    call.count(counters::FREES_MISSED, 1);
+    let taken = Taken { slot, block };
+    death(call, &taken, Act::FoundDead);
+}
+
+/// A slot of the thread's own.
+#[inline(always)]
+fn claim_own_slot(call: &mut Call) -> Option<u32> {
+    let slot = call.exact()?.slots.take();
+    slot.or_else(|| claim_more_slots(call))
+}
+
+#[cold]
+fn claim_more_slots(call: &mut Call) -> Option<u32> {
+    let runtime = call.runtime;
+    // Slots that other threads had too many of.
+    let spilled = runtime.recycle();
+    if spilled.len() > 1
+        && let Some(slot) = spilled.pop()
+    {
+        return Some(slot);
+    }
+    let most = private::recycle_links().len() as u64;
+    let fresh = runtime.claim(Region::Slots, SlotCache::CLAIM.into());
+    let slots = &mut call.exact()?.slots;
+    match fresh {
+        Some(first) if first + u64::from(SlotCache::CLAIM) <= most => {
+            slots.add_fresh(first as u32);
+            slots.take()
+        }
+        _ => slots.take_freed(),
+    }
+}
+
+/// A slot that all threads share: a fresh one while few were freed, else the one freed longest ago.
+fn claim_shared_slot(runtime: &'static Runtime, interval: Interval) -> Option<u32> {
+    let recycle = runtime.recycle();
+    if recycle.len() > RECENT
         && let Some(slot) = recycle.pop()
     {
         return Some(slot);
@@ -110,7 +181,7 @@ fn claim_slot(runtime: &'static Runtime, interval: Interval) -> Option<u32> {
     let table = runtime.table(Region::Slots)?;
     let most = table.capacity().min(private::recycle_links().len() as u64);
     let live = table.used().saturating_sub(recycle.len());
-    if !is_exact && live > most / 4 * 3 {
+    if live > most / 4 * 3 {
         coarsen(runtime, interval);
     }
     if table.used() >= most {
@@ -118,6 +189,16 @@ fn claim_slot(runtime: &'static Runtime, interval: Interval) -> Option<u32> {
     }
     let fresh = runtime.claim(Region::Slots, 1).filter(|slot| *slot < most);
     fresh.map(|slot| slot as u32).or_else(|| recycle.pop())
+}
+
+/// Keeps a slot whose block is dead for another.
+#[inline(always)]
+fn give_back(call: Option<&mut Call>, runtime: &'static Runtime, slot: u32) {
+    let recycle = runtime.recycle();
+    match call.and_then(Call::exact) {
+        Some(exact) => exact.slots.keep(slot, |older| recycle.push(older)),
+        None => recycle.push(slot),
+    }
 }
 
 /// Doubles the interval for gaps drawn from now on; each block keeps the one it was drawn at.
@@ -145,107 +226,167 @@ pub struct Taken {
 }
 
 /// Takes the block at an address, if it was sampled.
+#[inline(always)]
 pub fn take(runtime: &'static Runtime, address: u64) -> Option<Taken> {
-    let table = runtime.table(Region::Slots)?;
-    let is_at = |slot: u32| {
-        table.row(u64::from(slot)).is_some_and(|row| match row {
-            // Relaxed: the index entry was acquired.
-            [_, at, ..] => at.load(Ordering::Relaxed) == address,
-            _ => false,
-        })
-    };
-    let slot = runtime.index().take(address, is_at)?;
-    filter::remove(address);
-    let block = slots::owned(slot_row(runtime, slot)?)?;
+    let slot = Blocks::of(runtime).take(address, is_at(runtime, address))?;
+    let block = slots::owned(runtime.slot(slot)?);
+    if block.interval != Interval::EXACT {
+        filter::remove(address);
+    }
     Some(Taken { slot, block })
 }
 
 /// Marks a taken block as being inside realloc.
 pub fn suspend(runtime: &'static Runtime, taken: &Taken) {
-    if let Some(row) = slot_row(runtime, taken.slot) {
+    if let Some(row) = runtime.slot(taken.slot) {
         slots::set_state(row, state::REALLOCATING);
     }
 }
 
 /// Puts a taken block back: its realloc failed, so it lives on.
 pub fn restore(runtime: &'static Runtime, taken: &Taken) {
-    let Some(row) = slot_row(runtime, taken.slot) else {
+    let Some(row) = runtime.slot(taken.slot) else {
         return;
     };
     slots::set_state(row, state::LIVE);
-    if runtime.index().insert(taken.block.address, taken.slot) {
-        filter::add(taken.block.address);
+    let address = taken.block.address;
+    let is_at = is_at(runtime, address);
+    if Blocks::of(runtime).insert(address, taken.slot, is_at, |_| {}) {
+        filter::add(address);
         return;
     }
     // Nobody will see it die; see `birth`.
     runtime.count(counters::SLOTS_LOST, 1);
-    death(runtime, None, taken, Act::FoundDead);
+    death_inside(runtime, taken, Act::FoundDead);
 }
 
-/// A taken block dies at the time stamped on `call`, which is `None` where the death is no event
-/// of the program or comes inside another slow path of the same thread.
-pub fn death(runtime: &'static Runtime, call: Option<&mut Call>, taken: &Taken, act: Act) {
+/// The block at an address dies, where every block is recorded.
+#[inline(always)]
+pub fn free(call: &mut Call, address: u64) {
+    let Some(taken) = take(call.runtime, address) else {
+        return;
+    };
+    call.stamp();
+    if call.exact().is_some() {
+        end::<true>(call, &taken, Act::Death);
+    } else {
+        death(call, &taken, Act::Death);
+    }
+}
+
+/// A taken block dies at the time stamped on `call`.
+#[inline(never)]
+pub fn death(call: &mut Call, taken: &Taken, act: Act) {
+    if taken.block.interval == Interval::EXACT && call.exact().is_some() {
+        end::<true>(call, taken, act);
+    } else {
+        end::<false>(call, taken, act);
+    }
+}
+
+#[inline(always)]
+fn end<const EXACT: bool>(call: &mut Call, taken: &Taken, act: Act) {
     let block = &taken.block;
-    let now = call.as_ref().map_or_else(clock::now, |call| call.now);
-    let thread = call
-        .as_ref()
-        .map_or(0, |call| call.thread.row.load(Ordering::Relaxed));
+    // Relaxed: this thread's own row number.
+    let thread = call.thread.row.load(Ordering::Relaxed);
+    let how = how(taken, act, call.now, thread);
+    let own_writer = call.own().writer;
+    let weight = Weight::of(
+        block.size_bytes,
+        if EXACT {
+            Interval::EXACT
+        } else {
+            block.interval
+        },
+    );
+    let site = row_to_end(call.runtime, own_writer, block);
+    if let (Some(row), Some(heap)) = (call.runtime.site(site.number), call.heap()) {
+        peak::keep(heap, row);
+        sites::add_death(row, block.size_bytes, &weight, how, site.writers());
+        change_live::<EXACT>(call, heap, Change::death(&weight));
+    }
+    close(call.runtime, taken, act, call.now, thread);
+    let runtime = call.runtime;
+    give_back(Some(call), runtime, taken.slot);
+    call.own().tally.freed += 1;
+    if how.on_other_thread {
+        call.add(threads::at::FOREIGN_FREES, 1);
+    }
+    write_event::<EXACT>(call, act, block);
+}
+
+/// A taken block dies where there is no call to tell it: inside another slow path of this thread.
+pub fn death_inside(runtime: &'static Runtime, taken: &Taken, act: Act) {
+    let block = &taken.block;
+    let now = clock::now();
+    // Nobody knows better which thread it is.
+    let how = how(taken, act, now, block.thread);
+    let weight = Weight::of(block.size_bytes, block.interval);
+    let site = row_to_end(runtime, 0, block);
+    if let (Some(row), Some(heap)) = (runtime.site(site.number), runtime.heap()) {
+        peak::keep(heap, row);
+        sites::add_death(row, block.size_bytes, &weight, how, site.writers());
+        peak::change(heap, None, Change::death(&weight), now);
+    }
+    close(runtime, taken, act, now, 0);
+    give_back(None, runtime, taken.slot);
+    runtime.count(counters::FREED, 1);
+    runtime.count(counters::EVENTS_LOST, 1);
+}
+
+/// What a death adds to its site, beside the weight.
+#[inline(always)]
+fn how(taken: &Taken, act: Act, now: u64, thread: u32) -> Death {
+    let block = &taken.block;
     let is_seen = act != Act::FoundDead;
-    let on_other_thread = is_seen && call.is_some() && thread != block.thread;
-    let death = Death {
+    Death {
         lifetime_ticks: is_seen.then(|| now.saturating_sub(block.birth_ticks)),
         by_realloc: act == Act::Reallocated,
-        on_other_thread,
-    };
-    let weight = Weight::of(block.size_bytes, block.interval);
-    let words = runtime.segment();
-    if let Some(row) = site_row(runtime, block.site) {
-        peak::keep(words, row);
-        sites::add_death(row, block.size_bytes, &weight, death);
-        peak::shrink(words, &weight);
+        on_other_thread: is_seen && thread != block.thread,
     }
-    if let Some(row) = slot_row(runtime, taken.slot) {
-        let final_state = if is_seen {
-            state::FREED
-        } else {
+}
+
+/// Notes in the slot that its block is dead.
+#[inline(always)]
+fn close(runtime: &Runtime, taken: &Taken, act: Act, now: u64, thread: u32) {
+    if let Some(row) = runtime.slot(taken.slot) {
+        let final_state = if act == Act::FoundDead {
             state::FOUND_DEAD
+        } else {
+            state::FREED
         };
         slots::end(row, now, thread, final_state);
     }
-    runtime.recycle().push(taken.slot);
     if act == Act::Reallocated {
         runtime.count(counters::REALLOCATED, 1);
     }
-    match call {
-        Some(call) => {
-            call.own().tally.freed += 1;
-            if on_other_thread {
-                call.add(threads::at::FOREIGN_FREES, 1);
-            }
-            write_event(call, act, block);
-        }
-        None => {
-            runtime.count(counters::FREED, 1);
-            runtime.count(counters::EVENTS_LOST, 1);
-        }
+}
+
+/// The row that a block's death is added to: the one of its birth, unless that is another's.
+#[inline(always)]
+fn row_to_end(runtime: &'static Runtime, own_writer: u16, block: &Slot) -> stack::Row {
+    let row = stack::Row {
+        number: block.site,
+        writer: block.writer,
+    };
+    if block.writer == 0 || block.writer == own_writer {
+        row
+    } else {
+        stack::twin(runtime, block.site, own_writer)
     }
 }
 
-/// The allocator gave out an address whose last block nobody saw being freed.
-fn end_missed(call: &mut Call, address: u64) {
-    let runtime = call.runtime;
-    if let Some(taken) = take(runtime, address) {
-        runtime.count(counters::FREES_MISSED, 1);
-        death(runtime, Some(call), &taken, Act::FoundDead);
-    }
-}
-
-fn write_event(call: &mut Call, act: Act, block: &Slot) {
+#[inline(always)]
+fn write_event<const EXACT: bool>(call: &mut Call, act: Act, block: &Slot) {
     let runtime = call.runtime;
     let event = Event {
         act,
         kind: block.kind,
-        interval: block.interval,
+        interval: if EXACT {
+            Interval::EXACT
+        } else {
+            block.interval
+        },
         // Relaxed: this thread's own row number.
         thread: call.thread.row.load(Ordering::Relaxed),
         site: block.site,
@@ -253,45 +394,41 @@ fn write_event(call: &mut Call, act: Act, block: &Slot) {
         address: block.address,
         size_bytes: block.size_bytes,
     };
-    let (Some(table), Some(latest), Some(given)) = (
-        runtime.table(Region::Ring),
-        runtime.header(at::RING_SERIAL),
-        runtime.header(at::RING_LEASES),
-    ) else {
-        return;
-    };
-    let chunk = |index: u64| {
-        let missing = (index + 1).saturating_sub(table.used());
-        if missing > 0 {
-            runtime.claim(Region::Ring, missing);
-        }
-        if index < table.used() {
-            table.row(index)
-        } else {
-            None
-        }
-    };
-    let is_kept = ring::write(
-        ring::Serials { latest, given },
-        table.capacity(),
-        chunk,
-        &mut call.own().lease,
-        &event.encode(),
-    );
-    runtime.count(
-        if is_kept {
-            counters::EVENTS
-        } else {
-            counters::EVENTS_LOST
-        },
-        1,
-    );
+    let words = event.encode();
+    let lease = &mut call.own().lease;
+    let appended = (EXACT && lease.is_held)
+        .then(|| runtime.chunk(lease.chunk))
+        .flatten()
+        .is_some_and(|chunk| ring::append(chunk, lease, &words));
+    if appended || lease_and_write::<EXACT>(call, &words) {
+        call.own().tally.events += 1;
+    } else {
+        call.count(counters::EVENTS_LOST, 1);
+    }
 }
 
-fn slot_row(runtime: &'static Runtime, slot: u32) -> Option<&'static [AtomicU64]> {
-    runtime.table(Region::Slots)?.row(u64::from(slot))
+#[inline(never)]
+fn lease_and_write<const EXACT: bool>(call: &mut Call, words: &[u64; EVENT_WORDS]) -> bool {
+    let runtime = call.runtime;
+    let serials = ring::Serials {
+        latest: &call.head[at::RING_SERIAL],
+        given: &call.head[at::RING_LEASES],
+    };
+    let chunk = |index: u64, is_leased: bool| {
+        let chunk = runtime.chunk(index)?;
+        (is_leased || has_memory(runtime, index)).then_some(&chunk[..])
+    };
+    let count = runtime.chunks();
+    let hold = EXACT && call.holds_chunk(count);
+    ring::write(serials, count, chunk, &mut call.own().lease, words, hold)
 }
 
-fn site_row(runtime: &'static Runtime, site: u32) -> Option<&'static [AtomicU64]> {
-    runtime.table(Region::Sites)?.row(u64::from(site))
+/// Whether a chunk of the ring has memory behind it, which is made where it is missing.
+fn has_memory(runtime: &Runtime, chunk: u64) -> bool {
+    let Some(used) = runtime.header(region::used(Region::Ring)) else {
+        return false;
+    };
+    // Relaxed: chunks that were ready stay so.
+    let missing = (chunk + 1).saturating_sub(used.load(Ordering::Relaxed));
+    missing == 0 || runtime.claim(Region::Ring, missing).is_some()
 }

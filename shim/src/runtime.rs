@@ -4,8 +4,14 @@
 
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
+use memshim_abi::AtomicU64 as Word;
+use memshim_abi::header::{self, HEADER_WORDS, HeaderRow};
+use memshim_abi::peak::{self, Heap};
 use memshim_abi::region::{Region, Table};
-use memshim_abi::{AtomicU64 as Word, header};
+use memshim_abi::ring::{CHUNK_WORDS, Chunk};
+use memshim_abi::sites::{SITE_WORDS, SiteRow};
+use memshim_abi::slots::{SLOT_WORDS, SlotRow};
+use memshim_abi::threads::{THREAD_WORDS, ThreadRow};
 
 use crate::private::{self, AddressIndex, SiteIndex};
 use crate::recycle::Recycle;
@@ -23,6 +29,42 @@ pub mod phase {
     pub const OFF: u64 = 3;
 }
 
+/// The rows of one of the segment's tables, found once so that a look-up is one comparison.
+struct Rows<const WORDS: usize> {
+    first: AtomicPtr<[Word; WORDS]>,
+    count: AtomicUsize,
+}
+
+impl<const WORDS: usize> Rows<WORDS> {
+    /// Notes where the rows are; before the phase becomes RUNNING.
+    fn set(&self, rows: &'static [[Word; WORDS]]) {
+        // Relaxed: published by the phase.
+        self.first
+            .store(rows.as_ptr().cast_mut(), Ordering::Relaxed);
+        self.count.store(rows.len(), Ordering::Relaxed);
+    }
+
+    /// One row; `None` past the last, and before `set`, when there are none.
+    #[inline(always)]
+    fn row(&self, index: usize) -> Option<&'static [Word; WORDS]> {
+        // Relaxed: published by the phase, which the caller has looked at.
+        if index >= self.count.load(Ordering::Relaxed) {
+            return None;
+        }
+        let row = self.first.load(Ordering::Relaxed).wrapping_add(index);
+        // SAFETY: the count is 0 while there is no first row.
+        unsafe { core::hint::assert_unchecked(!row.is_null()) };
+        // SAFETY: `set` took both from one slice that lasts as long as the process, and the row is
+        // in it.
+        Some(unsafe { &*row })
+    }
+
+    fn count(&self) -> u64 {
+        // Relaxed: as in `row`.
+        self.count.load(Ordering::Relaxed) as u64
+    }
+}
+
 /// The process's state; zeros are its first value.
 #[repr(C)]
 pub struct Runtime {
@@ -32,12 +74,19 @@ pub struct Runtime {
     pub generation: AtomicU64,
     base: AtomicPtr<Word>,
     words: AtomicUsize,
+    header: Rows<{ HEADER_WORDS as usize }>,
+    sites: Rows<SITE_WORDS>,
+    slots: Rows<SLOT_WORDS>,
+    threads: Rows<THREAD_WORDS>,
+    ring: Rows<CHUNK_WORDS>,
     /// Exponent of the interval for gaps drawn from now on.
     pub interval: AtomicU64,
     /// 1 when pages come into being one extent at a time, 0 when all were reserved at the start.
     pub grows: AtomicU64,
     /// Seed of the threads' random numbers.
     pub seed: AtomicU64,
+    /// Threads that have a state now.
+    pub attached: AtomicU64,
     /// Thread states given out so far.
     pub threads_used: AtomicU64,
     /// Thread states given back, newest first, below a count of changes.
@@ -55,6 +104,7 @@ pub struct Runtime {
 
 impl Runtime {
     /// The running state of this process; `None` before the start, after a fork, or when off.
+    #[inline(always)]
     pub fn running() -> Option<&'static Self> {
         let runtime = private::runtime()?;
         // Acquire pairs with the Release in `lifecycle::start`: the segment is complete.
@@ -67,6 +117,13 @@ impl Runtime {
         self.base
             .store(words.as_ptr().cast_mut(), Ordering::Relaxed);
         self.words.store(words.len(), Ordering::Relaxed);
+        let header = words.get(..HEADER_WORDS as usize).unwrap_or(&[]);
+        self.header.set(header.as_chunks().0);
+        let rows = |region| Table::of(words, region).map_or(&[][..], |table| table.rows());
+        self.sites.set(rows(Region::Sites).as_chunks().0);
+        self.slots.set(rows(Region::Slots).as_chunks().0);
+        self.threads.set(rows(Region::Threads).as_chunks().0);
+        self.ring.set(rows(Region::Ring).as_chunks().0);
     }
 
     /// The words of the segment; empty before there is one.
@@ -78,6 +135,46 @@ impl Runtime {
         }
         // SAFETY: `set_segment` took both from one slice that lasts as long as the process.
         unsafe { core::slice::from_raw_parts(base, self.words.load(Ordering::Relaxed)) }
+    }
+
+    /// The words of the header; `None` before there is a segment.
+    #[inline(always)]
+    pub fn head(&self) -> Option<&'static HeaderRow> {
+        self.header.row(0)
+    }
+
+    /// The words of the header about the live heap.
+    pub fn heap(&self) -> Option<&'static Heap> {
+        peak::heap(self.head()?)
+    }
+
+    /// The row of a site.
+    #[inline(always)]
+    pub fn site(&self, row: u32) -> Option<&'static SiteRow> {
+        self.sites.row(row as usize)
+    }
+
+    /// The row of a slot.
+    #[inline(always)]
+    pub fn slot(&self, row: u32) -> Option<&'static SlotRow> {
+        self.slots.row(row as usize)
+    }
+
+    /// The row of a thread.
+    #[inline(always)]
+    pub fn thread(&self, row: u32) -> Option<&'static ThreadRow> {
+        self.threads.row(row as usize)
+    }
+
+    /// A chunk of the ring, which may have no memory yet.
+    #[inline(always)]
+    pub fn chunk(&self, row: u64) -> Option<&'static Chunk> {
+        self.ring.row(row as usize)
+    }
+
+    /// How many chunks the ring can ever have.
+    pub fn chunks(&self) -> u64 {
+        self.ring.count()
     }
 
     /// One of the segment's tables.
@@ -93,7 +190,7 @@ impl Runtime {
 
     /// A word of the header.
     pub fn header(&self, place: usize) -> Option<&'static Word> {
-        self.segment().get(place)
+        self.head()?.get(place)
     }
 
     /// Adds to one of [`memshim_abi::counters`].

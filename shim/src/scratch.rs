@@ -59,7 +59,12 @@ mod tests {
 
     #[test]
     fn a_buffer_is_never_leased_twice_and_a_failed_attempt_frees_none() {
-        private::create(1, 1).expect("private memory");
+        let room = private::Room {
+            sites: 1,
+            slots: 1,
+            blocks: private::Blocks::Drawn,
+        };
+        private::create(room).expect("private memory");
         let mut leases: Vec<Lease> = (0..SCRATCHES).filter_map(|_| Lease::take(7)).collect();
         assert_eq!(leases.len(), SCRATCHES);
         assert!(Lease::take(7).is_none());

@@ -8,12 +8,14 @@
 use core::ffi::{c_int, c_void};
 
 use memshim_abi::event::{Act, Kind};
+use memshim_abi::weight::Interval;
 
+use crate::call::Call;
 use crate::real::Real;
+use crate::record::Taken;
 use crate::runtime::Runtime;
-use crate::thread::Call;
 use crate::unwind::Registers;
-use crate::{bootstrap, record};
+use crate::{bootstrap, private, record};
 
 /// Runs one allocation and records it if it is sampled and succeeds.
 ///
@@ -36,9 +38,25 @@ fn allocate(
     if let Some(interval) = interval
         && !ptr.is_null()
     {
-        record::birth(&mut call, kind, size, ptr, interval, registers);
+        born(&mut call, kind, size, ptr, interval, registers);
     }
     ptr
+}
+
+/// Records a block, by the code made for the interval.
+fn born(
+    call: &mut Call,
+    kind: Kind,
+    size: usize,
+    ptr: *mut c_void,
+    interval: Interval,
+    registers: Registers,
+) {
+    if interval == Interval::EXACT && call.exact().is_some() {
+        record::birth::<true>(call, kind, size, ptr, interval, registers);
+    } else {
+        record::birth::<false>(call, kind, size, ptr, interval, registers);
+    }
 }
 
 /// malloc(3) when the countdown has run out.
@@ -152,13 +170,13 @@ pub extern "C" fn realloc(ptr: *mut c_void, size: usize, pc: u64, sp: u64, bp: u
             } else {
                 Act::Reallocated
             };
-            record::death(runtime, call.as_mut(), &taken, act);
+            died(runtime, call.as_mut(), &taken, act);
         }
         Some((runtime, taken)) => record::restore(runtime, &taken),
         None => {}
     }
     if let (Some(call), Some(interval), false) = (&mut call, interval, new.is_null()) {
-        record::birth(
+        born(
             call,
             Kind::Realloc,
             size,
@@ -171,18 +189,39 @@ pub extern "C" fn realloc(ptr: *mut c_void, size: usize, pc: u64, sp: u64, bp: u
 }
 
 /// Ends the block at `ptr` if it was sampled; `true` when the real allocator is to free it.
+#[inline(always)]
 fn before_free(ptr: *mut c_void) -> bool {
     if bootstrap::owns(ptr) {
         return false;
     }
+    if private::is_exact()
+        && let Some(mut call) = Call::enter()
+    {
+        record::free(&mut call, ptr as u64);
+    } else {
+        end_sampled(ptr as u64);
+    }
+    true
+}
+
+/// Ends a block where few are sampled: looks first, since most calls find none.
+#[inline(never)]
+fn end_sampled(address: u64) {
     if let Some(runtime) = Runtime::running()
-        && let Some(taken) = record::take(runtime, ptr as u64)
+        && let Some(taken) = record::take(runtime, address)
     {
         let mut call = Call::enter();
         call.iter_mut().for_each(Call::stamp);
-        record::death(runtime, call.as_mut(), &taken, Act::Death);
+        died(runtime, call.as_mut(), &taken, Act::Death);
     }
-    true
+}
+
+/// Ends a taken block, also where the thread is inside another slow path.
+fn died(runtime: &'static Runtime, call: Option<&mut Call>, taken: &Taken, act: Act) {
+    match call {
+        Some(call) => record::death(call, taken, act),
+        None => record::death_inside(runtime, taken, act),
+    }
 }
 
 /// free(3) of a block that may be sampled.

@@ -62,7 +62,8 @@ fn a_segment_with_holes_of_zeros_is_survived() {
 #[test]
 fn another_version_is_refused_by_name() {
     let broken = Broken::new();
-    for version in [2u16, 0x7fff, u16::MAX] {
+    let next = memshim_abi::LAYOUT_VERSION as u16 + 1;
+    for version in [1, next, 0x7fff, u16::MAX] {
         // The first word is the magic in its low six bytes and the layout version above.
         broken
             .victim

@@ -9,7 +9,7 @@ use super::{Switches, explore, spawn, words};
 use crate::AtomicU64;
 use crate::event::EVENT_WORDS;
 use crate::region::RegionShape;
-use crate::ring::{CHUNK_EVENTS, CHUNK_WORDS, Lease, Serials, read, write};
+use crate::ring::{CHUNK_EVENTS, CHUNK_WORDS, Lease, Serials, read, release, write};
 
 /// Words of the chunk that exist: its head, and the first two words of the first event.
 const WORDS: usize = 10;
@@ -42,9 +42,13 @@ impl Ring {
         })
     }
 
-    /// Writes an event all of whose words are `value`.
+    /// Writes an event all of whose words are `value`, and lets go of the chunk.
     fn write(&self, lease: &mut Lease, value: u64) -> bool {
-        let chunk = |_| {
+        self.write_and(lease, value, false)
+    }
+
+    fn write_and(&self, lease: &mut Lease, value: u64, hold: bool) -> bool {
+        let chunk = |_, _| {
             self.gate.fetch_add(1, Ordering::Relaxed);
             Some(&self.chunk[..])
         };
@@ -52,7 +56,7 @@ impl Ring {
             latest: &self.latest,
             given: &self.given,
         };
-        write(serials, 1, chunk, lease, &[value; EVENT_WORDS])
+        write(serials, 1, chunk, lease, &[value; EVENT_WORDS], hold)
     }
 
     /// The serial of the chunk and, for each event, its words that exist.
@@ -163,5 +167,23 @@ fn the_serial_of_a_chunk_never_goes_back() {
         writer.join().unwrap();
         let after = seen.chunk[0].load(Ordering::Relaxed) >> 1;
         assert!(before <= after, "{before} {after}");
+    });
+}
+
+#[test]
+fn a_chunk_that_is_held_is_passed_over_and_taken_whole_once_it_is_released() {
+    explore(Switches::Any, || {
+        let ring = Ring::new(WORDS + EVENT_WORDS);
+        let other = Arc::clone(&ring);
+        let mut mine = Lease::default();
+        assert!(ring.write_and(&mut mine, 5, true));
+        let writer = spawn(move || other.write(&mut Lease::default(), 6));
+        assert!(ring.write_and(&mut mine, 5, true));
+        release(|_, _| Some(&ring.chunk[..]), &mut mine);
+        let taken = writer.join().unwrap();
+        let (_, events) = ring.read().expect("nobody writes any more");
+        let mine = [[5; 2]; 2];
+        let expected = if taken { &[[6; 2]][..] } else { &mine[..] };
+        assert_eq!(events, expected);
     });
 }

@@ -96,7 +96,7 @@ fn a_thread_is_seen_with_its_name_and_start() {
                 );
             }
         });
-        threads::publish(&words, 7, &[b'a'; 16], 9);
+        threads::publish(words.first_chunk().expect("a row"), 7, &[b'a'; 16], 9);
         reader.join().unwrap();
     });
 }
@@ -105,6 +105,7 @@ fn a_thread_is_seen_with_its_name_and_start() {
 fn a_site_is_seen_with_its_identity_and_its_frames() {
     const IDENTITY: Identity = Identity {
         hash: 1,
+        writer: 7,
         first_frame: 0,
         depth: 2,
         flags: 3,
@@ -112,8 +113,8 @@ fn a_site_is_seen_with_its_identity_and_its_frames() {
         made_ticks: 5,
     };
     explore(Switches::Any, || {
-        let words = words(6);
-        let view = View::new(&words, &[0..4]);
+        let words = words(sites::SITE_WORDS + 2);
+        let view = View::new(&words, &[0..2, 8..10]);
         let seen = words.clone();
         let reader = spawn(move || {
             let Some(site) = sites::read(&view, alone(sites::SITE_WORDS), 0) else {
@@ -121,13 +122,13 @@ fn a_site_is_seen_with_its_identity_and_its_frames() {
             };
             assert_eq!(site.identity, IDENTITY);
             let mut frames = [0; 2];
-            seen.copy(4, &mut frames);
+            seen.copy(sites::SITE_WORDS as u64, &mut frames);
             assert_eq!(frames, [11, 12]);
         });
-        for (frame, address) in words[4..].iter().zip([11, 12]) {
+        for (frame, address) in words[sites::SITE_WORDS..].iter().zip([11, 12]) {
             frame.store(address, Ordering::Relaxed);
         }
-        sites::publish(&words[..4], &IDENTITY);
+        sites::publish(words.first_chunk().expect("a row"), &IDENTITY);
         reader.join().unwrap();
     });
 }

@@ -4,11 +4,13 @@ use core::ops::Range;
 use core::sync::atomic::Ordering;
 
 use super::{Switches, View, explore, spawn, words};
-use crate::Words;
 use crate::event::Kind;
 use crate::region::RegionShape;
-use crate::slots::{SLOT_WORDS, Slot, end, owned, publish, read, read_batch, set_state, state};
+use crate::slots::{
+    SLOT_WORDS, Slot, SlotRow, end, owned, publish, read, read_batch, set_state, state,
+};
 use crate::weight::Interval;
+use crate::{AtomicU64, Words};
 
 const REGION: RegionShape = RegionShape {
     first_word: 0,
@@ -33,7 +35,12 @@ const fn block(n: u64) -> Slot {
         freed_by: 0,
         interval: Interval::EXACT,
         kind: Kind::Malloc,
+        writer: 0,
     }
+}
+
+fn row(words: &[AtomicU64]) -> &SlotRow {
+    words.first_chunk().expect("a whole row")
 }
 
 /// Panics unless `slot` is one block; only the first one ever dies.
@@ -49,11 +56,11 @@ fn check(slot: &Slot) {
 fn reuse(switches: Switches, moving: &'static [Range<u64>], look: fn(&View)) {
     explore(switches, move || {
         let words = words(SLOT_WORDS);
-        publish(&words, &block(1));
+        publish(row(&words), &block(1));
         let view = View::new(&words, moving);
         let reader = spawn(move || look(&view));
-        end(&words, 10, 1, state::FREED);
-        publish(&words, &block(2));
+        end(row(&words), 10, 1, state::FREED);
+        publish(row(&words), &block(2));
         reader.join().unwrap();
     });
 }
@@ -68,7 +75,7 @@ fn a_fresh_block_is_seen_whole_or_not_at_all() {
                 check(&slot);
             }
         });
-        publish(&words, &block(1));
+        publish(row(&words), &block(1));
         reader.join().unwrap();
     });
 }
@@ -100,7 +107,7 @@ fn a_batch_sees_a_fresh_block_whole_or_not_at_all() {
         let words = words(SLOT_WORDS);
         let view = View::new(&words, MOVING);
         let reader = spawn(move || read_batch(&view, REGION, 0, |_, slot| check(&slot)));
-        publish(&words, &block(1));
+        publish(row(&words), &block(1));
         reader.join().unwrap();
     });
 }
@@ -109,7 +116,7 @@ fn a_batch_sees_a_fresh_block_whole_or_not_at_all() {
 fn a_block_in_realloc_is_live_until_its_end_is_known() {
     explore(Switches::UpTo(3), || {
         let words = words(SLOT_WORDS);
-        publish(&words, &block(1));
+        publish(row(&words), &block(1));
         let view = View::new(&words, &[0..1, 4..5, 7..8]);
         let reader = spawn(move || {
             let Some(slot) = read(&view, REGION, 0) else {
@@ -118,10 +125,10 @@ fn a_block_in_realloc_is_live_until_its_end_is_known() {
             let end = if slot.is_live() { (0, 0) } else { (10, 3) };
             assert_eq!((slot.death_ticks, slot.freed_by), end);
         });
-        set_state(&words, state::REALLOCATING);
-        set_state(&words, state::LIVE);
-        set_state(&words, state::REALLOCATING);
-        end(&words, 10, 3, state::FREED);
+        set_state(row(&words), state::REALLOCATING);
+        set_state(row(&words), state::LIVE);
+        set_state(row(&words), state::REALLOCATING);
+        end(row(&words), 10, 3, state::FREED);
         reader.join().unwrap();
     });
 }
@@ -134,11 +141,11 @@ fn the_thread_that_frees_a_block_sees_what_the_one_that_allocated_it_stored() {
         let (slot, place) = (words.clone(), index.clone());
         let freeing = spawn(move || {
             if place.load(0) == 1 {
-                assert_eq!(owned(&slot), Some(block(1)));
-                end(&slot, 10, 2, state::FREED);
+                assert_eq!(owned(row(&slot)), block(1));
+                end(row(&slot), 10, 2, state::FREED);
             }
         });
-        publish(&words, &block(1));
+        publish(row(&words), &block(1));
         index[0].store(1, Ordering::Release);
         freeing.join().unwrap();
     });

@@ -86,8 +86,8 @@ pub(crate) fn figures(history: &History, site: &Site) -> Vec<Value> {
 pub(crate) fn at_peak(history: &History, site: &Site) -> Sum {
     let at_peak = site.at_peak(history.peak.epoch);
     Sum {
-        object_parts: at_peak.objects.into(),
-        bytes: at_peak.bytes.into(),
+        object_parts: at_peak.objects.max(0) as u128,
+        bytes: at_peak.bytes.max(0) as u128,
         objects_variance: at_peak.objects_variance,
         bytes_variance: at_peak.bytes_variance,
         ..Sum::default()

@@ -116,7 +116,7 @@ impl History {
     /// The addresses of a site's stack, leaf first, each with the index of the module that held
     /// it when the stack was walked.
     pub fn stack(&self, site: &Site) -> impl Iterator<Item = (u64, Option<usize>)> {
-        let known = site.record.identity.modules;
+        let known = site.record.identity.modules.into();
         site.frames
             .iter()
             .map(move |address| (*address, self.modules.find(*address, known)))

@@ -9,7 +9,8 @@ use memshim_abi::header::{self, at, bypass, clock, origin, pack, state, storage}
 use memshim_abi::modules::{self, BUILD_ID_BYTES_MAX};
 use memshim_abi::region::{Plan, Region, Table};
 use memshim_abi::ring::{self, Lease};
-use memshim_abi::sites::{self, Death, Identity, flag};
+use memshim_abi::peak::Change;
+use memshim_abi::sites::{self, Death, Identity, Writers, flag};
 use memshim_abi::{AtomicU64, counters, peak, slots, strings, threads};
 
 use crate::source::{Interval, Kind, Slot, Weight};
@@ -46,7 +47,7 @@ pub fn segment(interval: Interval) -> Vec<u8> {
         (PID, b"main\0\0\0\0\0\0\0\0\0\0\0\0"),
     ] {
         let row = writer.claim(Region::Threads, 1);
-        threads::publish(writer.row(Region::Threads, row), tid, name, 1_000);
+        threads::publish(writer.row_of(Region::Threads, row), tid, name, 1_000);
     }
     // Frames lie in modules, in two of them at once, in an unloaded one, and in none.
     let stacks: [&[u64]; 4] = [&[], &[0x1010, 0x2010], &[0x1810, 0x3010], &[0x9999_0000]];
@@ -78,6 +79,10 @@ impl Writer {
 
     fn row(&self, region: Region, row: u64) -> &[AtomicU64] {
         self.table(region).row(row).expect("the row was claimed")
+    }
+
+    fn row_of<const N: usize>(&self, region: Region, row: u64) -> &[AtomicU64; N] {
+        self.row(region, row).first_chunk().expect("a whole row")
     }
 
     fn text(&self, text: &str) -> u64 {
@@ -142,7 +147,8 @@ impl Writer {
             row[0].store(*address, Ordering::Relaxed);
         }
         let identity = Identity {
-            hash: hash + 1,
+            hash: 2 * hash + 1,
+            writer: 0,
             first_frame: first as u32,
             depth: frames.len() as u16,
             flags: if frames.len() == 1 {
@@ -154,7 +160,7 @@ impl Writer {
             made_ticks: 1_500,
         };
         let row = self.claim(Region::Sites, 1);
-        sites::publish(self.row(Region::Sites, row), &identity);
+        sites::publish(self.row_of(Region::Sites, row), &identity);
     }
 
     /// One block: born, noted in the ring, and dead again if it is among the first.
@@ -172,23 +178,31 @@ impl Writer {
             freed_by: 0,
             interval,
             kind: Kind::Malloc,
+            writer: 0,
         };
         let weight = Weight::of(block.size_bytes, interval);
         let slot = self.claim(Region::Slots, 1);
-        slots::publish(self.row(Region::Slots, slot), &block);
-        let site = self.row(Region::Sites, block.site.into());
-        peak::keep(&self.words, site);
-        sites::add_birth(site, block.size_bytes, &weight, self.now_ticks);
-        peak::grow(&self.words, &weight, self.now_ticks);
+        slots::publish(self.row_of(Region::Slots, slot), &block);
+        let site = self.row_of(Region::Sites, block.site.into());
+        let heap = peak::heap(&self.words).expect("a header");
+        peak::keep(heap, site);
+        sites::add_birth(
+            site,
+            block.size_bytes,
+            &weight,
+            self.now_ticks,
+            Writers::Any,
+        );
+        peak::change(heap, None, Change::birth(&weight), self.now_ticks);
         if number < FREED {
-            peak::keep(&self.words, site);
+            peak::keep(heap, site);
             let death = Death {
                 lifetime_ticks: Some(50),
                 ..Death::default()
             };
-            sites::add_death(site, block.size_bytes, &weight, death);
-            peak::shrink(&self.words, &weight);
-            let row = self.row(Region::Slots, slot);
+            sites::add_death(site, block.size_bytes, &weight, death, Writers::Any);
+            peak::change(heap, None, Change::death(&weight), self.now_ticks);
+            let row = self.row_of(Region::Slots, slot);
             slots::end(row, self.now_ticks + 50, 1, slots::state::FREED);
         }
         self.note(&block);
@@ -212,8 +226,15 @@ impl Writer {
             latest: &self.words[at::RING_SERIAL],
             given: &self.words[at::RING_LEASES],
         };
-        let chunk = |chunk| ring.row(chunk);
-        ring::write(serials, ring.capacity(), chunk, &mut lease, &event.encode());
+        let chunk = |chunk, _| ring.row(chunk);
+        ring::write(
+            serials,
+            ring.capacity(),
+            chunk,
+            &mut lease,
+            &event.encode(),
+            false,
+        );
         self.lease = lease;
     }
 }

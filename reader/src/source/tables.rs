@@ -197,9 +197,15 @@ impl Segment {
         }
     }
 
-    /// Live bytes as the header sums them up, weighted.
+    /// Live bytes as the header and the threads sum them up, weighted.
     pub fn live_bytes(&self) -> u64 {
-        self.header().word(at::LIVE_BYTES)
+        let region = self.header().region(Region::Threads);
+        let read = |row| threads::read(self.words(), region, row);
+        let pending = self.rows(region).filter_map(read);
+        let said = self.header().word(at::LIVE_BYTES) as i64;
+        let live = pending.fold(said, |sum, thread| sum.wrapping_add(thread.pending_bytes));
+        // Threads that free what others allocated may have told so first.
+        live.max(0) as u64
     }
 
     /// Bytes that all threads asked for, exact up to their last slow paths.
