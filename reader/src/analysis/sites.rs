@@ -28,7 +28,7 @@ impl Analysis for Sites {
 pub(crate) fn section(subject: &Subject<'_>, rows_max: usize) -> Section {
     let mut sites: Vec<&Site> = subject.sites().map(|(_, site)| site).collect();
     sites.sort_by_cached_key(|site| {
-        let size = (site.live().bytes, site.record.born.bytes);
+        let size = (site.live().bytes, site.born().bytes);
         (std::cmp::Reverse(size), site.row)
     });
     let all = sites.len();

@@ -4,7 +4,6 @@
 
 use crate::history::{History, Site};
 use crate::report::{Frame, Stack};
-use crate::source::{is_elided, is_truncated};
 
 /// The stack of a site without names yet; what is missing from it is marked.
 pub fn stack_of(history: &History, site: &Site) -> Stack {
@@ -12,12 +11,12 @@ pub fn stack_of(history: &History, site: &Site) -> Stack {
         return Stack(vec![Frame::marker("[unknown: the site table was full]")]);
     }
     let mut stack = Stack::from_addresses(history.stack(site));
-    if is_elided(&site.record) {
+    if site.is_elided() {
         stack
             .0
             .insert(stack.0.len() / 2, Frame::marker("[middle of a deep stack]"));
     }
-    if is_truncated(&site.record) {
+    if site.is_truncated() {
         stack.0.push(Frame::marker("[callers unknown]"));
     }
     stack
