@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::analysis::estimate::Sampling;
 use crate::analysis::sites::shown;
-use crate::analysis::{Analysis, Subject, stack_of};
+use crate::analysis::{Analysis, Subject};
 use crate::history::{History, Site, SiteIndex};
 use crate::report::{Body, Column, Section, Table, Unit, Value};
 
@@ -47,7 +47,7 @@ pub(crate) fn section(subject: &Subject<'_>, rows_max: usize, at_least: u64) -> 
     sites.truncate(rows_max);
     let births = births(history, &sites);
     let rows = sites.iter().zip(births);
-    let rows = rows.map(|((_, site), births)| row(history, site, births));
+    let rows = rows.map(|((_, site), births)| row(subject, site, births));
     let table = Table {
         columns: columns(),
         rows: rows.collect(),
@@ -68,7 +68,8 @@ fn columns() -> Vec<Column> {
     ]
 }
 
-fn row(history: &History, site: &Site, mut births: Vec<Birth>) -> Vec<Value> {
+fn row(subject: &Subject<'_>, site: &Site, mut births: Vec<Birth>) -> Vec<Value> {
+    let history = subject.history;
     let sampling = Sampling::of(history);
     let live = site.live();
     let age = |ticks: Option<u64>| {
@@ -84,7 +85,7 @@ fn row(history: &History, site: &Site, mut births: Vec<Birth>) -> Vec<Value> {
         age(ticks(median(&births))),
         age(ticks(births.last())),
         Value::text("still-live"),
-        stack_of(history, site).into(),
+        subject.stacks.of(site).into(),
     ]
 }
 

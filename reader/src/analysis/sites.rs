@@ -5,7 +5,7 @@
 use clap::Args;
 
 use crate::analysis::estimate::{columns, figures};
-use crate::analysis::{Analysis, Subject, stack_of};
+use crate::analysis::{Analysis, Subject};
 use crate::history::Site;
 use crate::report::{Body, Section, Table};
 
@@ -35,7 +35,7 @@ pub(crate) fn section(subject: &Subject<'_>, rows_max: usize) -> Section {
     sites.truncate(rows_max);
     let row = |site: &&Site| {
         let mut row = figures(subject.history, site);
-        row.push(stack_of(subject.history, site).into());
+        row.push(subject.stacks.of(site).into());
         row
     };
     let table = Table {

@@ -113,11 +113,11 @@ impl History {
         self.clock.ns(self.now_ticks().saturating_sub(ticks))
     }
 
-    /// The addresses of a site's stack, leaf first, each with the index of the module that held
-    /// it when the stack was walked.
-    pub fn stack(&self, site: &Site) -> impl Iterator<Item = (u64, Option<usize>)> {
+    /// The places of the modules that the addresses of a site's stack lay in when it was walked,
+    /// leaf first; addresses in none are left out.
+    pub fn modules_of(&self, site: &Site) -> impl Iterator<Item = usize> {
         let known = site.identity.modules;
         let frames = self.sites.frames(site).iter();
-        frames.map(move |address| (*address, self.modules.find(*address, known)))
+        frames.filter_map(move |address| self.modules.find(*address, known))
     }
 }

@@ -202,8 +202,10 @@ impl Sites {
 
     /// The site of a row.
     pub fn index_of_row(&self, row: u64) -> Option<SiteIndex> {
-        // Rows without gaps stand at their own number.
-        let likely = self.places.get(usize::try_from(row).ok()?);
+        // Rows without gaps stand as far from the first as their numbers are.
+        let (first, _) = self.places.first()?;
+        let likely = usize::try_from(row.checked_sub(*first)?);
+        let likely = likely.ok().and_then(|likely| self.places.get(likely));
         if let Some((_, place)) = likely.filter(|(known, _)| *known == row) {
             return Some(*place);
         }
