@@ -91,7 +91,7 @@ pub struct Identity {
     /// Bits of [`flag`].
     pub flags: u16,
     /// Module rows that existed when the site was made.
-    pub modules: u32,
+    pub modules: u64,
     /// When it was made, ticks.
     pub made_ticks: u64,
 }
@@ -165,7 +165,10 @@ pub fn publish(row: &SiteRow, identity: &Identity) {
         | u64::from(identity.flags) << 48;
     // Relaxed: these three are published by the key.
     row[PLACE].store(shape, Ordering::Relaxed);
-    row[ORIGIN].store(pack(identity.modules, identity.writer), Ordering::Relaxed);
+    row[ORIGIN].store(
+        pack(identity.modules as u32, identity.writer),
+        Ordering::Relaxed,
+    );
     row[MADE].store(identity.made_ticks, Ordering::Relaxed);
     // Release pairs with the Acquire in `read` and `key_of`, also for the frames.
     row[KEY].store(key(identity.hash, identity.writer), Ordering::Release);
@@ -195,7 +198,7 @@ fn identity_of(first: u64, shape: u64, origin: u64, made_ticks: u64) -> Identity
         first_frame: shape as u32,
         depth: (shape >> 32) as u16,
         flags: (shape >> 48) as u16,
-        modules,
+        modules: modules.into(),
         made_ticks,
     }
 }

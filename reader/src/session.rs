@@ -7,7 +7,7 @@ pub mod target;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use crate::analysis::{Subject, stack_of};
+use crate::analysis::{Stacks, Subject};
 use crate::error::Error;
 use crate::history::{History, Site, SiteIndex};
 use crate::report::{Body, Column, Report, Section, Stack, Table, Unit, Value};
@@ -89,10 +89,10 @@ impl Session {
     ) -> Result<Report, E> {
         let selected = self.select(request);
         let subject = Subject {
-            history: &self.history,
             selected,
             top: request.top,
             is_for_people: request.is_for_people,
+            ..Subject::new(&self.history)
         };
         let mut report = question(&subject)?;
         self.name_frames(&mut report);
@@ -128,7 +128,7 @@ impl Session {
 
     fn has_module(&self, index: SiteIndex, text: &str) -> bool {
         let site: &Site = &self.history.sites.all[index];
-        let mut modules = self.history.stack(site).filter_map(|(_, module)| module);
+        let mut modules = self.history.modules_of(site);
         modules.any(|module| self.history.modules.all[module].path.contains(text))
     }
 
@@ -147,9 +147,10 @@ impl Session {
 /// A report that holds nothing but the stack of every site, in their order.
 fn every_stack(history: &History) -> Report {
     let mut table = Table::new(vec![Column::new("stack", "stack", Unit::Stack)]);
+    let stacks = Stacks::new(history);
     let sites = history.sites.all.iter();
     table.rows = sites
-        .map(|site| vec![Value::Stack(stack_of(history, site))])
+        .map(|site| vec![Value::Stack(stacks.of(site))])
         .collect();
     let mut report = Report::new("stacks");
     report

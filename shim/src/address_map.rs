@@ -119,7 +119,7 @@ mod tests {
         let room = private::Room {
             sites: 1,
             slots: 1,
-            blocks: private::Blocks::All,
+            is_exact: true,
         };
         private::create(room).expect("private memory");
         AddressMap

@@ -82,18 +82,15 @@ pub fn boot() -> bool {
 fn make_private(config: &Config, plan: &Plan) {
     let is_exact = config.interval == Interval::EXACT;
     let most = if is_exact { ROWS_EXACT } else { ROWS_SAMPLED };
-    let blocks = match is_exact {
-        false => private::Blocks::Drawn,
-        true if sys::limit(libc::RLIMIT_AS) == u64::MAX => private::Blocks::All,
-        true => private::Blocks::AllInLittleSpace,
-    };
+    // What threads keep for themselves takes much address space, if little memory.
+    let has_space = sys::limit(libc::RLIMIT_AS) == u64::MAX;
     let rows = |region| plan.capacity(region).min(most) as usize;
     let (sites, slots) = (rows(Region::Sites), rows(Region::Slots));
     for shift in [0, 3, 6, 9] {
         let room = private::Room {
             sites: sites >> shift,
             slots: slots >> shift,
-            blocks,
+            is_exact: is_exact && has_space,
         };
         if private::create(room).is_ok() {
             return;

@@ -97,22 +97,8 @@ static EXACT_STATES: Part<ExactCell> = Part::new();
 /// Threads at a time that keep things for themselves in exact mode, some 700 KiB of addresses each.
 const EXACT_THREADS: usize = 256;
 
-/// The same where address space is limited.
-const EXACT_THREADS_LEAST: usize = 4;
-
 /// Blocks in exact mode that the address map has no place for: few, or none.
 const UNPLACED: usize = 1 << 20;
-
-/// Which blocks are recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Blocks {
-    /// A sample.
-    Drawn,
-    /// Every one.
-    All,
-    /// Every one, in a process whose address space is limited.
-    AllInLittleSpace,
-}
 
 /// How much room to make.
 #[derive(Clone, Copy)]
@@ -121,8 +107,8 @@ pub struct Room {
     pub sites: usize,
     /// Sampled blocks at a time.
     pub slots: usize,
-    /// Which blocks they are.
-    pub blocks: Blocks,
+    /// Whether every block is recorded and threads keep what they can for themselves.
+    pub is_exact: bool,
 }
 
 /// Makes the mapping.
@@ -135,14 +121,13 @@ pub struct Room {
 pub fn create(room: Room) -> Result<(), Errno> {
     let Room { slots, .. } = room;
     let threads = (slots / 16).clamp(64, THREADS);
-    let (top, exact) = match room.blocks {
-        Blocks::Drawn => (0, 0),
-        Blocks::All => (TOP_ENTRIES, threads.min(EXACT_THREADS)),
-        Blocks::AllInLittleSpace => (0, threads.min(EXACT_THREADS_LEAST)),
-    };
     // A row of a site is found by its writer's key, and by its stack alone.
-    let keys = room.sites << u32::from(exact > 0);
-    let blocks = if top > 0 { slots.min(UNPLACED) } else { slots };
+    let (keys, blocks, top, exact) = if room.is_exact {
+        let threads = threads.min(EXACT_THREADS);
+        (2 * room.sites, slots.min(UNPLACED), TOP_ENTRIES, threads)
+    } else {
+        (room.sites, slots, 0, 0)
+    };
     let (sites, addresses) = (
         SiteIndex::entries_for(keys),
         AddressIndex::entries_for(blocks),
@@ -224,7 +209,7 @@ pub fn exact_state(number: u32) -> Option<&'static ExactCell> {
     EXACT_STATES.value(number as usize)
 }
 
-/// Whether every block is recorded.
+/// Whether every block is recorded and threads keep what they can for themselves.
 #[inline(always)]
 pub fn is_exact() -> bool {
     EXACT_STATES.value(0).is_some()

@@ -62,7 +62,7 @@ mod tests {
         let room = private::Room {
             sites: 1,
             slots: 1,
-            blocks: private::Blocks::Drawn,
+            is_exact: false,
         };
         private::create(room).expect("private memory");
         let mut leases: Vec<Lease> = (0..SCRATCHES).filter_map(|_| Lease::take(7)).collect();

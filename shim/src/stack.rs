@@ -182,7 +182,7 @@ fn make(
                 first_frame,
                 depth: frames.len() as u16,
                 flags,
-                modules: runtime.table(Region::Modules)?.used() as u32,
+                modules: runtime.table(Region::Modules)?.used(),
                 made_ticks: now,
             };
             let row = add_row(runtime, identity, writer)?;

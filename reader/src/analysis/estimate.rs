@@ -78,18 +78,6 @@ pub(crate) fn figures(history: &History, site: &Site) -> Vec<Value> {
         sampling.objects(&born, smallest),
         sampling.bytes(&died),
         sampling.objects(&died, smallest),
-        sampling.bytes(&at_peak(history, site)),
+        sampling.bytes(&site.at_peak()),
     ]
-}
-
-/// What lived at a site at the peak; how much of it was seen is not kept.
-pub(crate) fn at_peak(history: &History, site: &Site) -> Sum {
-    let at_peak = site.at_peak(history.peak.epoch);
-    Sum {
-        object_parts: at_peak.objects.max(0) as u128,
-        bytes: at_peak.bytes.max(0) as u128,
-        objects_variance: at_peak.objects_variance,
-        bytes_variance: at_peak.bytes_variance,
-        ..Sum::default()
-    }
 }

@@ -2,16 +2,13 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::HashMap;
-
 use clap::Args;
 
 use crate::analysis::estimate::Sampling;
 use crate::analysis::sites::shown;
-use crate::analysis::{Analysis, Subject, stack_of};
+use crate::analysis::{Analysis, Subject};
 use crate::history::{History, Site, SiteIndex};
 use crate::report::{Body, Column, Section, Table, Unit, Value};
-use crate::source::{Slot, Weight};
 
 /// Rows that people want to see.
 const USUAL_ROWS: usize = 20;
@@ -48,11 +45,9 @@ pub(crate) fn section(subject: &Subject<'_>, rows_max: usize, at_least: u64) -> 
     sites.sort_by_cached_key(|(_, site)| (std::cmp::Reverse(site.live().bytes), site.row));
     let all = sites.len();
     sites.truncate(rows_max);
-    let blocks = blocks_by_site(history);
-    let rows = sites.iter().map(|(index, site)| {
-        let blocks = blocks.get(index).map_or(&[][..], Vec::as_slice);
-        row(history, site, blocks)
-    });
+    let births = births(history, &sites);
+    let rows = sites.iter().zip(births);
+    let rows = rows.map(|((_, site), births)| row(subject, site, births));
     let table = Table {
         columns: columns(),
         rows: rows.collect(),
@@ -73,48 +68,51 @@ fn columns() -> Vec<Column> {
     ]
 }
 
-fn row(history: &History, site: &Site, blocks: &[&Slot]) -> Vec<Value> {
+fn row(subject: &Subject<'_>, site: &Site, mut births: Vec<Birth>) -> Vec<Value> {
+    let history = subject.history;
     let sampling = Sampling::of(history);
     let live = site.live();
     let age = |ticks: Option<u64>| {
         let age_ns = ticks.and_then(|ticks| history.age_ns(ticks));
         age_ns.map_or(Value::Unknown, Value::Duration)
     };
-    let births = blocks.iter().map(|block| block.birth_ticks);
+    births.sort_unstable();
+    let ticks = |birth: Option<&Birth>| birth.map(|(ticks, _)| *ticks);
     vec![
         sampling.bytes(&live),
         sampling.objects(&live, site.smallest_bytes()),
-        age(births.clone().min()),
-        age(median_birth(blocks)),
-        age(births.max()),
+        age(ticks(births.first())),
+        age(ticks(median(&births))),
+        age(ticks(births.last())),
         Value::text("still-live"),
-        stack_of(history, site).into(),
+        subject.stacks.of(site).into(),
     ]
 }
 
-fn blocks_by_site(history: &History) -> HashMap<SiteIndex, Vec<&Slot>> {
-    let mut blocks: HashMap<SiteIndex, Vec<&Slot>> = HashMap::new();
+/// When a block was born, and how many blocks it stands for.
+type Birth = (u64, u64);
+
+/// The births of the live blocks of these sites, in their order; nothing is kept of other sites.
+fn births(history: &History, sites: &[(SiteIndex, &Site)]) -> Vec<Vec<Birth>> {
+    let mut places = vec![None; history.sites.all.len()];
+    for (place, (index, _)) in sites.iter().enumerate() {
+        places[*index] = Some(place);
+    }
+    let mut births = vec![Vec::new(); sites.len()];
     for block in &history.blocks {
-        if let Some(index) = history.sites.index_of_row(u64::from(block.site)) {
-            blocks.entry(index).or_default().push(block);
+        if let Some(place) = places[block.site()] {
+            births[place].push((block.birth_ticks, block.weight().objects));
         }
     }
-    blocks
+    births
 }
 
-/// The birth before which half of the blocks were born, each counted for those it stands for.
-fn median_birth(blocks: &[&Slot]) -> Option<u64> {
-    let weight = |block: &Slot| u128::from(Weight::of(block.size_bytes, block.interval).objects);
-    let mut births: Vec<(u64, u128)> = blocks
-        .iter()
-        .map(|block| (block.birth_ticks, weight(block)))
-        .collect();
-    births.sort_unstable();
-    let total: u128 = births.iter().map(|(_, weight)| weight).sum();
+/// The birth up to which half of the blocks were born, each counted for those it stands for.
+fn median(births: &[Birth]) -> Option<&Birth> {
+    let total: u128 = births.iter().map(|(_, weight)| u128::from(*weight)).sum();
     let mut seen = 0;
-    let median = births.iter().find(|(_, weight)| {
-        seen += weight;
+    births.iter().find(|(_, weight)| {
+        seen += u128::from(*weight);
         seen * 2 >= total
-    });
-    median.map(|(birth, _)| *birth)
+    })
 }

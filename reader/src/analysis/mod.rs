@@ -20,7 +20,7 @@ use clap::{ArgMatches, Args, Command};
 use crate::history::{History, Site, SiteIndex};
 use crate::report::{Report, Section};
 
-pub use stack::stack_of;
+pub use stack::Stacks;
 
 /// Every analysis, in the order in which help lists them.
 pub const ANALYSES: &[Entry] = &[
@@ -45,6 +45,8 @@ pub trait Analysis: Args {
 pub struct Subject<'a> {
     /// All that is known.
     pub history: &'a History,
+    /// Makes the stacks of its sites.
+    pub stacks: Stacks<'a>,
     /// The sites that count; all where nothing was filtered.
     pub selected: Option<HashSet<SiteIndex>>,
     /// How many rows a table may have, if the user said so.
@@ -58,6 +60,7 @@ impl<'a> Subject<'a> {
     pub fn new(history: &'a History) -> Subject<'a> {
         Subject {
             history,
+            stacks: Stacks::new(history),
             selected: None,
             top: None,
             is_for_people: false,

@@ -5,7 +5,7 @@
 use clap::Args;
 
 use crate::analysis::estimate::{columns, figures};
-use crate::analysis::{Analysis, Subject, stack_of};
+use crate::analysis::{Analysis, Subject};
 use crate::history::Site;
 use crate::report::{Body, Section, Table};
 
@@ -28,14 +28,14 @@ impl Analysis for Sites {
 pub(crate) fn section(subject: &Subject<'_>, rows_max: usize) -> Section {
     let mut sites: Vec<&Site> = subject.sites().map(|(_, site)| site).collect();
     sites.sort_by_cached_key(|site| {
-        let size = (site.live().bytes, site.record.born.bytes);
+        let size = (site.live().bytes, site.born().bytes);
         (std::cmp::Reverse(size), site.row)
     });
     let all = sites.len();
     sites.truncate(rows_max);
     let row = |site: &&Site| {
         let mut row = figures(subject.history, site);
-        row.push(stack_of(subject.history, site).into());
+        row.push(subject.stacks.of(site).into());
         row
     };
     let table = Table {

@@ -6,11 +6,9 @@ use clap::Args;
 
 use crate::analysis::estimate::Sampling;
 use crate::analysis::{Analysis, Subject};
-use crate::history::Sum;
+use crate::history::{Block, Sum};
 use crate::report::{Body, Bucket, Column, Fact, Histogram, Section, Table, Unit, Value};
-use crate::source::{
-    OBJECT_UNIT, SIZE_BUCKETS, Slot, Weight, size_bucket, size_bucket_limit, size_bucket_start,
-};
+use crate::source::{OBJECT_UNIT, SIZE_BUCKETS, size_bucket, size_bucket_limit, size_bucket_start};
 use crate::statistics::interval::Sums;
 
 /// Sizes of the blocks, and what the allocator adds to them
@@ -34,8 +32,8 @@ fn allocated(subject: &Subject<'_>) -> Section {
     let sampling = Sampling::of(subject.history);
     let mut parts = [0u128; SIZE_BUCKETS];
     for (_, site) in subject.sites() {
-        for (sum, objects) in parts.iter_mut().zip(site.record.sizes) {
-            *sum += u128::from(objects);
+        for (bucket, objects) in site.sizes.iter() {
+            parts[bucket] += u128::from(objects);
         }
     }
     let last = parts.iter().rposition(|parts| *parts > 0);
@@ -84,17 +82,16 @@ impl LiveSizes {
             slack: [0.0; SIZE_BUCKETS],
         };
         for block in &subject.history.blocks {
-            let site = subject.history.sites.index_of_row(u64::from(block.site));
-            if site.is_some_and(|site| subject.is_selected(site)) {
+            if subject.is_selected(block.site()) {
                 live.add(block);
             }
         }
         live
     }
 
-    fn add(&mut self, block: &Slot) {
+    fn add(&mut self, block: &Block) {
         let bucket = size_bucket(block.size_bytes);
-        let weight = Weight::of(block.size_bytes, block.interval);
+        let weight = block.weight();
         let stands_for = weight.objects as f64 / OBJECT_UNIT as f64;
         self.requested[bucket] += weight.bytes as f64;
         self.slack[bucket] += f64::from(block.slack_bytes) * stands_for;

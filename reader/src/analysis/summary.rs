@@ -4,7 +4,7 @@
 
 use clap::Args;
 
-use crate::analysis::estimate::{Sampling, at_peak};
+use crate::analysis::estimate::Sampling;
 use crate::analysis::target::interval_text;
 use crate::analysis::{Analysis, Subject, leaks, sites};
 use crate::history::{History, Sum};
@@ -45,7 +45,7 @@ fn heap(subject: &Subject<'_>) -> Section {
     let born: Sum = selected().map(|site| site.born()).sum();
     let died: Sum = selected().map(|site| site.died()).sum();
     let live: Sum = selected().map(|site| site.live()).sum();
-    let mut peak: Sum = selected().map(|site| at_peak(history, site)).sum();
+    let mut peak: Sum = selected().map(|site| site.at_peak()).sum();
     if subject.selected.is_none() {
         // The header's figure was written at the peak; the sum over sites may be off by the calls
         // that were in flight then.
@@ -127,10 +127,7 @@ fn own_cost(history: &History) -> Section {
 /// What the segment takes and what it remembers.
 fn storage(history: &History) -> Section {
     let events = &history.events;
-    let oldest_ns = events
-        .events
-        .first()
-        .and_then(|event| history.age_ns(event.ticks));
+    let oldest_ns = events.oldest_ticks.and_then(|ticks| history.age_ns(ticks));
     let facts = vec![
         Fact::new(
             "segment_bytes",
@@ -152,11 +149,7 @@ fn storage(history: &History) -> Section {
             "loaded objects",
             Value::Count(history.modules.all.len() as u64),
         ),
-        Fact::new(
-            "events_kept",
-            "events kept",
-            Value::Count(events.events.len() as u64),
-        ),
+        Fact::new("events_kept", "events kept", Value::Count(events.events)),
         Fact::new(
             "oldest_event_age_ns",
             "oldest of them",

@@ -1,4 +1,4 @@
-//! Chunks of the ring to events.
+//! Chunks of the ring to events, one chunk in memory at a time.
 
 #![forbid(unsafe_code)]
 
@@ -9,28 +9,26 @@ use memshim_abi::ring::{self, CHUNK_EVENTS};
 
 use crate::source::{Issue, Issues, Segment};
 
-/// One chunk: the serial number of its lease and the events written under it.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Chunk {
-    pub(crate) serial: u64,
-    pub(crate) events: Vec<Event>,
-}
-
-/// Every chunk that can be read, in the order in which they lie.
-pub(crate) fn chunks(segment: &Segment, issues: &mut Issues) -> Vec<Chunk> {
+/// Gives the serial of every chunk that can be read, with the events written under it, to `each`,
+/// in the order in which they lie.
+pub(crate) fn for_each_chunk(
+    segment: &Segment,
+    issues: &mut Issues,
+    mut each: impl FnMut(u64, &[Event]),
+) {
     let region = segment.header().region(Region::Ring);
     let mut buffer = [0; CHUNK_EVENTS * EVENT_WORDS];
-    let mut found = Vec::new();
+    let mut events = Vec::with_capacity(CHUNK_EVENTS);
     for row in segment.rows(region) {
         let Some((serial, count)) = ring::read(segment.words(), region, row, &mut buffer) else {
             continue;
         };
         let words = buffer.as_chunks().0.iter().take(count);
-        let events: Vec<Event> = words.filter_map(|words| Event::decode(*words)).collect();
+        events.clear();
+        events.extend(words.filter_map(|words| Event::decode(*words)));
         issues.add(Issue::EventUnknown, (count - events.len()) as u64);
-        found.push(Chunk { serial, events });
+        each(serial, &events);
     }
-    found
 }
 
 /// Leases of chunks that were given so far.

@@ -5,18 +5,22 @@
 
 #![forbid(unsafe_code)]
 
+mod blocks;
+mod counts;
 mod intervals;
 mod modules;
 mod process;
 mod sites;
 mod sum;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 
-use crate::event::Events;
-use crate::source::{Clock, Counter, Issue, Issues, Peak, Segment, Slot, Thread};
+use crate::event::Kept;
+use crate::history::blocks::Slots;
+use crate::source::{Clock, Counter, Issue, Issues, Peak, Segment, Thread};
 
+pub use blocks::Block;
+pub use counts::Counts;
 pub use intervals::Intervals;
 pub use modules::Modules;
 pub use process::{Process, State};
@@ -44,11 +48,11 @@ pub struct History {
     /// Who allocated.
     pub sites: Sites,
     /// The sampled blocks that are alive, with known sites.
-    pub blocks: Vec<Slot>,
+    pub blocks: Vec<Block>,
     /// The heap at its largest.
     pub peak: Peak,
-    /// What happened lately.
-    pub events: Events,
+    /// What is known of the events of late.
+    pub events: Kept,
     /// What was found wrong on the way.
     pub issues: Issues,
 }
@@ -61,20 +65,16 @@ impl History {
     pub fn of(segment: &Segment) -> History {
         let mut issues = Issues::default();
         let process = Process::of(segment, &mut issues);
-        let events = Events::of(segment, &mut issues);
-        let mut blocks = Vec::new();
-        let mut smallest: HashMap<u64, u64> = HashMap::new();
-        segment.slots(&mut issues, |slot| {
-            let known = smallest.entry(slot.site.into()).or_insert(slot.size_bytes);
-            *known = slot.size_bytes.min(*known);
-            if slot.is_live() {
-                blocks.push(slot);
-            }
-        });
-        let sites = Sites::of(segment, &smallest, !process.is_alive(), &mut issues);
-        let all = blocks.len();
-        blocks.retain(|block| sites.index_of_row(u64::from(block.site)).is_some());
-        issues.add(Issue::BlockWithoutSite, (all - blocks.len()) as u64);
+        if process.is_gone {
+            segment.rest();
+        }
+        let events = Kept::of(segment, &mut issues);
+        let slots = Slots::of(segment, &mut issues);
+        let mut sites = Sites::of(segment, &slots, &mut issues);
+        let modules = Modules::new(segment.modules(&mut issues));
+        sites.merge_twins(&modules, !process.is_alive(), &mut issues);
+        let (blocks, lost) = slots.into_blocks(|row| sites.index_of_row(row));
+        issues.add(Issue::BlockWithoutSite, lost);
         History {
             path: segment.path.clone(),
             stored_bytes: segment.stored_bytes,
@@ -82,7 +82,7 @@ impl History {
             clock: segment.clock(),
             intervals: Intervals::of(segment),
             counters: segment.counters(),
-            modules: Modules::new(segment.modules(&mut issues)),
+            modules,
             threads: segment.threads(&mut issues),
             sites,
             blocks,
@@ -113,12 +113,11 @@ impl History {
         self.clock.ns(self.now_ticks().saturating_sub(ticks))
     }
 
-    /// The addresses of a site's stack, leaf first, each with the index of the module that held
-    /// it when the stack was walked.
-    pub fn stack(&self, site: &Site) -> impl Iterator<Item = (u64, Option<usize>)> {
-        let known = site.record.identity.modules.into();
-        site.frames
-            .iter()
-            .map(move |address| (*address, self.modules.find(*address, known)))
+    /// The places of the modules that the addresses of a site's stack lay in when it was walked,
+    /// leaf first; addresses in none are left out.
+    pub fn modules_of(&self, site: &Site) -> impl Iterator<Item = usize> {
+        let known = site.identity.modules;
+        let frames = self.sites.frames(site).iter();
+        frames.filter_map(move |address| self.modules.find(*address, known))
     }
 }

@@ -42,6 +42,8 @@ pub struct Process {
     pub state: State,
     /// What the kernel says, while it is alive.
     pub stat: Option<Stat>,
+    /// Whether nobody writes its segment any more.
+    pub is_gone: bool,
     /// The program that it became by exec, where that has a segment too.
     pub successor: Option<String>,
 }
@@ -70,6 +72,7 @@ impl Process {
             identity,
             state,
             stat,
+            is_gone: liveness == Liveness::Dead,
             successor: None,
         }
     }

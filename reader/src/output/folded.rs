@@ -4,8 +4,11 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::io::{self, Write};
+use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::output::clean::clean;
 use crate::output::{Options, Output};
@@ -53,16 +56,80 @@ impl Output for Folded {
         let Some(table) = section.and_then(Section::table) else {
             return Ok(());
         };
-        for (path, number) in fold(table, options.measure.as_deref()) {
-            writeln!(out, "{path} {number}")?;
+        let mut names = Names::default();
+        for (path, number) in fold(table, options.measure.as_deref(), &mut names) {
+            for (place, name) in path.iter().enumerate() {
+                let separator = if place == 0 { "" } else { ";" };
+                write!(out, "{separator}{}", names.all[*name])?;
+            }
+            writeln!(out, " {number}")?;
         }
         Ok(())
     }
 }
 
-/// The sum of the measured column by folded stack; stacks that sum to nothing are left out.
-fn fold(table: &Table, measure: Option<&str>) -> BTreeMap<String, u64> {
-    let mut sums: BTreeMap<String, f64> = BTreeMap::new();
+/// A stack from the root to the leaf, as places in [`Names::all`].
+type Path = Vec<usize>;
+
+/// The names of frames, each kept once: the paths of a large report are a thousand times longer
+/// together than what they are made of.
+#[derive(Default)]
+struct Names {
+    all: Vec<Rc<str>>,
+    by_text: HashMap<Rc<str>, usize>,
+    /// By the place in memory of frames, which stacks share and which outlive this.
+    by_frame: HashMap<*const Frame, usize>,
+}
+
+impl Names {
+    fn of_frame(&mut self, frame: &Arc<Frame>) -> usize {
+        if let Some(known) = self.by_frame.get(&Arc::as_ptr(frame)) {
+            return *known;
+        }
+        let place = self.of_text(name(frame));
+        self.by_frame.insert(Arc::as_ptr(frame), place);
+        place
+    }
+
+    fn of_text(&mut self, text: String) -> usize {
+        if let Some(known) = self.by_text.get(text.as_str()) {
+            return *known;
+        }
+        let text: Rc<str> = text.into();
+        self.all.push(text.clone());
+        self.by_text.insert(text, self.all.len() - 1);
+        self.all.len() - 1
+    }
+
+    fn path(&mut self, stack: &Stack) -> Path {
+        if stack.0.is_empty() {
+            return vec![self.of_text("[no stack]".to_owned())];
+        }
+        let frames = stack.0.iter().rev();
+        frames.map(|frame| self.of_frame(frame)).collect()
+    }
+
+    /// The order of the lines that two paths make, without making them.
+    fn compare(&self, left: &Path, right: &Path) -> Ordering {
+        let pairs = left.iter().zip(right);
+        let equal = pairs.take_while(|(left, right)| left == right).count();
+        // From the first name that differs on, byte by byte: one name may begin with the other.
+        self.bytes(&left[equal..]).cmp(self.bytes(&right[equal..]))
+    }
+
+    /// The bytes of a line, or of its end.
+    fn bytes<'a>(&'a self, path: &'a [usize]) -> impl Iterator<Item = u8> + 'a {
+        let names = path.iter().enumerate().map(|(place, name)| {
+            let separator = (place > 0).then_some(b';');
+            separator.into_iter().chain(self.all[*name].bytes())
+        });
+        names.flatten()
+    }
+}
+
+/// The sum of the measured column by path, in the order of the lines; paths that sum to nothing
+/// are left out.
+fn fold(table: &Table, measure: Option<&str>, names: &mut Names) -> Vec<(Path, u64)> {
     let first_number = || {
         table
             .columns
@@ -73,28 +140,23 @@ fn fold(table: &Table, measure: Option<&str>) -> BTreeMap<String, u64> {
         .and_then(|key| table.index(key))
         .or_else(first_number);
     let (Some(number_index), Some(stack_index)) = (number_index, table.stack_index()) else {
-        return BTreeMap::new();
+        return Vec::new();
     };
+    let mut sums: HashMap<Path, f64> = HashMap::new();
     for row in &table.rows {
         let (Some(Value::Stack(stack)), Some(value)) =
             (row.get(stack_index), row.get(number_index))
         else {
             continue;
         };
-        *sums.entry(path(stack)).or_insert(0.0) += value.number().unwrap_or(0.0);
+        *sums.entry(names.path(stack)).or_insert(0.0) += value.number().unwrap_or(0.0);
     }
     let rounded = sums
         .into_iter()
         .map(|(path, sum)| (path, sum.round() as u64));
-    rounded.filter(|(_, sum)| *sum > 0).collect()
-}
-
-/// The stack from the root to the leaf.
-fn path(stack: &Stack) -> String {
-    if stack.0.is_empty() {
-        return "[no stack]".to_owned();
-    }
-    stack.0.iter().rev().map(name).collect::<Vec<_>>().join(";")
+    let mut lines: Vec<(Path, u64)> = rounded.filter(|(_, sum)| *sum > 0).collect();
+    lines.sort_unstable_by(|(left, _), (right, _)| names.compare(left, right));
+    lines
 }
 
 /// The frame's name without what the form uses itself: semicolons and line breaks.

@@ -7,22 +7,15 @@ use std::sync::Arc;
 use serde::Serialize;
 
 /// A call stack, leaf first: the caller of the allocation function, its caller, and so on.
+///
+/// A hundred thousand stacks are made of a few thousand frames, so stacks share them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(transparent)]
-pub struct Stack(pub Vec<Frame>);
+pub struct Stack(pub Vec<Arc<Frame>>);
 
-impl Stack {
-    /// The stack of these return addresses, each with the index of the module that held it.
-    ///
-    /// The index is the position in the list that `symbols` is given later; an address whose
-    /// module nobody knows has none.
-    pub fn from_addresses(addresses: impl IntoIterator<Item = (u64, Option<usize>)>) -> Stack {
-        Stack(
-            addresses
-                .into_iter()
-                .map(|(address, module)| Frame::new(address, module))
-                .collect(),
-        )
+impl FromIterator<Frame> for Stack {
+    fn from_iter<I: IntoIterator<Item = Frame>>(frames: I) -> Stack {
+        Stack(frames.into_iter().map(Arc::new).collect())
     }
 }
 
@@ -57,7 +50,10 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// A frame known by its return address only.
+    /// A frame known by its return address only, with the index of the module that held it.
+    ///
+    /// The index is the position in the list that `symbols` is given later; an address whose
+    /// module nobody knows has none.
     pub fn new(address: u64, module_index: Option<usize>) -> Frame {
         Frame {
             address,

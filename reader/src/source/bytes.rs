@@ -4,6 +4,8 @@
 
 use memshim_abi::{WORD_BYTES, Words};
 
+use crate::source::Stored;
+
 /// The words of a segment that no longer changes.
 #[derive(Debug, Clone)]
 pub struct Bytes {
@@ -33,6 +35,8 @@ impl Bytes {
         self.words.is_empty()
     }
 }
+
+impl Stored for Bytes {}
 
 impl Words for Bytes {
     fn load(&self, index: u64) -> u64 {

@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering;
 use memshim_abi::event::{Act, Event};
 use memshim_abi::header::{self, at, bypass, clock, origin, pack, state, storage};
 use memshim_abi::modules::{self, BUILD_ID_BYTES_MAX};
+use memshim_abi::peak::Change;
 use memshim_abi::region::{Plan, Region, Table};
 use memshim_abi::ring::{self, Lease};
-use memshim_abi::peak::Change;
 use memshim_abi::sites::{self, Death, Identity, Writers, flag};
 use memshim_abi::{AtomicU64, counters, peak, slots, strings, threads};
 

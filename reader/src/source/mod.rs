@@ -34,9 +34,10 @@ pub use issue::{Issue, Issues};
 pub use memshim_abi::counters::Subject;
 pub use memshim_abi::event::Kind;
 pub use memshim_abi::histogram::{SIZE_BUCKETS, size_bucket, size_bucket_limit};
-pub use memshim_abi::peak::of_site as at_peak;
 use memshim_abi::sites::flag;
-pub use memshim_abi::sites::{AtPeak, FRAMES_MAX, Site, Totals, UNKNOWN_SITE};
+pub use memshim_abi::sites::{
+    AtPeak, FRAMES_MAX, Identity as StackIdentity, Site, Totals, UNKNOWN_SITE,
+};
 pub use memshim_abi::slots::Slot;
 pub use memshim_abi::weight::{Interval, OBJECT_UNIT, Weight};
 pub use tables::{Counter, Module, Peak, Thread};
@@ -52,8 +53,14 @@ pub struct Segment {
     pub path: PathBuf,
     /// Bytes that it takes where it is stored.
     pub stored_bytes: u64,
-    words: Box<dyn Words>,
+    words: Box<dyn Stored>,
     header: Header,
+}
+
+/// Words of a segment, wherever they are stored.
+trait Stored: Words {
+    /// Says that nobody writes them any more, so that they may be read ahead.
+    fn rest(&self) {}
 }
 
 impl Segment {
@@ -102,7 +109,7 @@ impl Segment {
         path: &Path,
         file_bytes: u64,
         stored_bytes: u64,
-        words: Box<dyn Words>,
+        words: Box<dyn Stored>,
     ) -> Result<Segment, Error> {
         let path = path.to_path_buf();
         let damaged = |path, place: usize, problem: &str| Error::Damaged {
@@ -143,6 +150,11 @@ impl Segment {
         &self.header
     }
 
+    /// Says that the process which wrote it is gone, so that it may be read faster.
+    pub fn rest(&self) {
+        self.words.rest();
+    }
+
     /// The words, for those who know the layout.
     pub(crate) fn words(&self) -> &dyn Words {
         &*self.words
@@ -155,14 +167,14 @@ pub fn size_bucket_start(bucket: usize) -> u64 {
     below.map_or(0, |limit| limit + 1)
 }
 
-/// Whether the middle of a site's stack is left out.
-pub fn is_elided(site: &Site) -> bool {
-    site.identity.flags & flag::ELIDED != 0
+/// Whether the middle of a stack is left out.
+pub fn is_elided(stack: &StackIdentity) -> bool {
+    stack.flags & flag::ELIDED != 0
 }
 
-/// Whether the walk of a site's stack ended before the root.
-pub fn is_truncated(site: &Site) -> bool {
-    site.identity.flags & flag::TRUNCATED != 0
+/// Whether the walk of a stack ended before the root.
+pub fn is_truncated(stack: &StackIdentity) -> bool {
+    stack.flags & flag::TRUNCATED != 0
 }
 
 /// Refuses the segment of another user, who could fill it with lies; root must read those too.

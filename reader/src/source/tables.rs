@@ -13,7 +13,9 @@ use memshim_abi::region::{Region, RegionShape};
 use memshim_abi::{modules, sites, slots, threads};
 
 use crate::source::texts::Texts;
-use crate::source::{Clock, FRAMES_MAX, Interval, Issue, Issues, Segment, Site, Slot, Subject};
+use crate::source::{
+    Clock, FRAMES_MAX, Interval, Issue, Issues, Segment, Site, Slot, StackIdentity, Subject,
+};
 
 /// Rows that are read of modules and of threads; many times what the shim ever makes room for.
 const ROWS_MAX: usize = 1 << 16;
@@ -131,17 +133,22 @@ impl Segment {
             .filter_map(move |row| Some((row, sites::read(self.words(), region, row)?)))
     }
 
-    /// The return addresses of a site, leaf first; `None` when it names some that do not exist.
-    pub fn frames(&self, site: &Site) -> Option<Vec<u64>> {
+    /// Appends the return addresses of a stack, leaf first, to `frames`; `false`, and nothing is
+    /// appended, when it names some that do not exist.
+    pub fn append_frames(&self, stack: &StackIdentity, frames: &mut Vec<u64>) -> bool {
         let region = self.header().region(Region::Frames);
-        let first = u64::from(site.identity.first_frame);
-        let depth = usize::from(site.identity.depth);
+        let first = u64::from(stack.first_frame);
+        let depth = usize::from(stack.depth);
         if depth > FRAMES_MAX || first + depth as u64 > region.rows {
-            return None;
+            return false;
         }
-        let mut frames = vec![0; depth];
-        self.words().copy(region.row(first), &mut frames);
-        Some(frames)
+        let word = region.row(first);
+        // Tells a file at rest how far it may be read ahead; stacks lie one after the other.
+        self.words().next_data(word);
+        let start = frames.len();
+        frames.resize(start + depth, 0);
+        self.words().copy(word, &mut frames[start..]);
+        true
     }
 
     /// Gives every sampled block, live or dead, to `each`; notes those that could not be read.

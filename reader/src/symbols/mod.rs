@@ -17,7 +17,6 @@ mod resolve;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::report::{Body, Column, Frame, Report, Section, Table, Unit, Value};
@@ -80,7 +79,7 @@ pub struct Symbols {
     resolver: Resolver,
     files: HashMap<usize, Files>,
     /// Frames by module and call address: the inlined ones first, then the function itself.
-    known: HashMap<(usize, u64), Rc<[Frame]>>,
+    known: HashMap<(usize, u64), Box<[Arc<Frame>]>>,
 }
 
 impl Symbols {
@@ -107,11 +106,13 @@ impl Symbols {
             findings.extend(self.resolve_module(index, &modules[index], &calls));
         }
         for stack in report.stacks_mut() {
-            let frames = std::mem::take(&mut stack.0);
-            stack.0 = frames
-                .into_iter()
-                .flat_map(|frame| self.named(frame, modules))
-                .collect();
+            let mut named = Vec::with_capacity(stack.0.len());
+            for frame in &stack.0 {
+                named.extend_from_slice(self.named(frame, modules));
+            }
+            // Stacks outlive the report's making, and there may be many.
+            named.shrink_to_fit();
+            stack.0 = named;
         }
         findings
     }
@@ -151,13 +152,16 @@ impl Symbols {
             if frames.is_empty() {
                 frames.push(Frame::default());
             }
-            for frame in &mut frames {
-                frame.module_index = Some(index);
-                frame.module = Some(path.clone());
-                frame.build_id = build_id.clone();
-                frame.offset = Some(*offset);
-            }
-            self.known.insert((index, *call), frames.into());
+            let complete = |frame| Frame {
+                address: call + 1,
+                module_index: Some(index),
+                module: Some(path.clone()),
+                build_id: build_id.clone(),
+                offset: Some(*offset),
+                ..frame
+            };
+            let frames = frames.into_iter().map(|frame| Arc::new(complete(frame)));
+            self.known.insert((index, *call), frames.collect());
         }
         let problem = files.problem().filter(|_| is_first && module.has_file())?;
         Some(Finding {
@@ -168,20 +172,9 @@ impl Symbols {
     }
 
     /// The frame with all that is known, preceded by what was inlined into it.
-    fn named(&self, frame: Frame, modules: &[Module]) -> Vec<Frame> {
-        match key(&frame, modules).and_then(|key| self.known.get(&key)) {
-            None => vec![frame],
-            Some(known) => {
-                let address = frame.address;
-                known
-                    .iter()
-                    .map(|known| Frame {
-                        address,
-                        ..known.clone()
-                    })
-                    .collect()
-            }
-        }
+    fn named<'a>(&'a self, frame: &'a Arc<Frame>, modules: &[Module]) -> &'a [Arc<Frame>] {
+        let known = key(frame, modules).and_then(|key| self.known.get(&key));
+        known.map_or(std::slice::from_ref(frame), |known| known)
     }
 }
 

@@ -109,10 +109,12 @@ fn run(command: &mut Command) -> String {
 /// The frames of one address, and what was wrong.
 fn fill(module: Module, address: u64, search: Search) -> (Vec<Frame>, Vec<Finding>) {
     let mut table = Table::new(vec![Column::new("stack", "stack", Unit::Stack)]);
-    table.rows.push(vec![Value::Stack(Stack(vec![Frame::new(
-        address,
-        Some(0),
-    )]))]);
+    table
+        .rows
+        .push(vec![Value::Stack(Stack::from_iter([Frame::new(
+            address,
+            Some(0),
+        )]))]);
     let mut report = Report::new("test");
     report
         .sections
@@ -120,7 +122,8 @@ fn fill(module: Module, address: u64, search: Search) -> (Vec<Frame>, Vec<Findin
     let findings = Symbols::new(search).fill(&mut report, &[module]);
     let frames = report
         .stacks_mut()
-        .flat_map(|stack| stack.0.clone())
+        .flat_map(|stack| &stack.0)
+        .map(|frame| Frame::clone(frame))
         .collect();
     (frames, findings)
 }
