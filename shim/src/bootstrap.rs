@@ -78,6 +78,8 @@ pub fn move_out(ptr: *mut c_void, size: usize) -> *mut c_void {
 pub fn mark() {
     // Relaxed: see `allocate`.
     if USED.load(Ordering::Relaxed) > 0 {
-        filter::mark_for_good(ARENA.0.get() as u64, ARENA_BYTES as u64);
+        let start = ARENA.0.get() as u64;
+        let pages = (start..start + ARENA_BYTES as u64).step_by(1 << filter::PAGE_SHIFT);
+        pages.for_each(filter::mark_for_good);
     }
 }
