@@ -1,68 +1,204 @@
-//! The free filter: one byte for each page of addresses, how many sampled blocks begin there.
+//! The free filter: one bit for each page of addresses, set while a sampled block begins there.
 //!
-//! free tests one byte and goes on to the real allocator when it is 0.
-//! A byte covers 4 KiB, so a cache line of the filter covers 256 KiB of heap, and few pages are
-//! marked: live samples are one in T bytes.
-//! Addresses 4 GiB apart share a byte, which costs a look-up in the exact index, nothing more.
-//! A byte that reached 255 stays there.
+//! free tests that bit and goes on to the real allocator when it is 0.
+//!
+//! ```text
+//!   address   ..|31 page 12|11 0|    pages 4 GiB apart share a mark, which costs a look-up
+//!   MARKS     128 KiB, one bit a page: all that the entry points look at
+//!   COUNTS    1 MiB, one byte a page: how many sampled blocks begin in it
+//! ```
+//!
+//! A line of 64 bytes of marks covers 2 MiB of heap, so they stay in the first cache.
+//!
+//! A mark that stays too long costs time; a mark that is missing loses a free.
+//! Bit and count are two words, so a thread that clears a bit may be overtaken, even be stopped,
+//! between the two.
+//! It therefore says first that it is [`CLEARING`], and clears by an exchange of the whole word,
+//! never of one that is [`ALL`] marks.
+//! Who finds a page in that state sets the whole word to [`ALL`]: the late exchange then fails,
+//! whenever it comes, because such a word never changes again.
+//! Nobody waits, and the price is 32 pages marked for good once in a very long while.
 
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use crate::sys;
 
-/// log2 of the bytes of address space that one filter byte stands for.
+/// log2 of the bytes of address space that one mark stands for.
 pub const PAGE_SHIFT: u32 = 12;
 
-const ENTRIES: usize = 1 << (32 - PAGE_SHIFT);
-const STUCK: u8 = u8::MAX;
+const PAGES: usize = 1 << (32 - PAGE_SHIFT);
+const PAGES_PER_WORD: usize = u32::BITS as usize;
 
-/// The counts, read by the entry points in assembly.
+/// A word that keeps all its marks for good.
+const ALL: u32 = u32::MAX;
+
+/// The most blocks that a page can count.
+const MOST: u8 = 253;
+/// State of a page whose last block went and whose mark is about to go.
+const CLEARING: u8 = 254;
+/// State of a page whose mark is set and never goes.
+const FOR_GOOD: u8 = 255;
+
+/// The marks, tested by the entry points in assembly.
 #[repr(C, align(4096))]
-pub struct Filter([AtomicU8; ENTRIES]);
+pub struct Marks([AtomicU32; PAGES / PAGES_PER_WORD]);
 
-/// The filter of this process; lies in .bss, so untouched parts need no memory.
-pub static FILTER: Filter = Filter([const { AtomicU8::new(0) }; ENTRIES]);
+/// The marks of this process; in .bss like the counts, so untouched parts need no memory.
+pub static MARKS: Marks = Marks([const { AtomicU32::new(0) }; PAGES / PAGES_PER_WORD]);
 
-#[inline(always)]
-fn entry(address: u64) -> Option<&'static AtomicU8> {
-    FILTER.0.get((address as u32 >> PAGE_SHIFT) as usize)
+#[repr(C, align(4096))]
+struct Counts([AtomicU8; PAGES]);
+
+static COUNTS: Counts = Counts([const { AtomicU8::new(0) }; PAGES]);
+
+/// One page's mark and count.
+#[derive(Clone, Copy)]
+struct Page<'a> {
+    word: &'a AtomicU32,
+    mark: u32,
+    count: &'a AtomicU8,
+}
+
+impl Page<'static> {
+    fn of(address: u64) -> Option<Self> {
+        let page = (address as u32 >> PAGE_SHIFT) as usize;
+        Some(Self {
+            word: MARKS.0.get(page / PAGES_PER_WORD)?,
+            mark: 1 << (page % PAGES_PER_WORD),
+            count: COUNTS.0.get(page)?,
+        })
+    }
+}
+
+impl Page<'_> {
+    fn add(self) {
+        // Acquire pairs with the Release in `keep` and `mark_for_good`: the mark is there.
+        let mut count = self.count.load(Ordering::Acquire);
+        while count != FOR_GOOD {
+            if count >= MOST {
+                return self.keep(count);
+            }
+            // Acquire pairs with the Release at the end of `clear`: a mark seen below is not one
+            // that is already gone.
+            match self.count.compare_exchange_weak(
+                count,
+                count + 1,
+                Ordering::Acquire,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => return self.set_mark(),
+                Err(now) => count = now,
+            }
+        }
+    }
+
+    /// Sets the mark of a page that counts a block of the caller's, so that nobody clears it.
+    fn set_mark(self) {
+        // Relaxed: the program's own hand-over of the pointer orders the mark before its free.
+        if self.word.load(Ordering::Relaxed) & self.mark == 0 {
+            self.word.fetch_or(self.mark, Ordering::Relaxed);
+        }
+    }
+
+    /// Marks the page, and those that share its word, for good: it is full, or somebody is about
+    /// to clear it.
+    fn keep(self, count: u8) {
+        // Relaxed: see `set_mark`. From here on no exchange in `clear` succeeds on this word.
+        self.word.fetch_or(ALL, Ordering::Relaxed);
+        // Release pairs with the Acquire in `add`. When the count has changed meanwhile it goes on
+        // counting beside a mark that stays.
+        let _ = self
+            .count
+            .compare_exchange(count, FOR_GOOD, Ordering::Release, Ordering::Relaxed);
+    }
+
+    fn remove(self) {
+        // Relaxed: the block's own count, handed over with the pointer, is part of what is read.
+        let mut count = self.count.load(Ordering::Relaxed);
+        while (1..=MOST).contains(&count) {
+            let after = if count == 1 { CLEARING } else { count - 1 };
+            // Acquire on the way to `clear`: its exchange comes after the state that announces it.
+            match self.count.compare_exchange_weak(
+                count,
+                after,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) if after == CLEARING => return self.clear(),
+                Ok(_) => return,
+                Err(now) => count = now,
+            }
+        }
+    }
+
+    /// Clears the mark of a page in the state CLEARING, unless the word is to stay.
+    fn clear(self) {
+        // Relaxed: nothing but the mark itself is read through it.
+        let mut word = self.word.load(Ordering::Relaxed);
+        while word != ALL {
+            match self.word.compare_exchange_weak(
+                word,
+                word & !self.mark,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => break,
+                Err(now) => word = now,
+            }
+        }
+        // Release pairs with the Acquire in `add`. It fails when the page is kept for good.
+        let _ = self
+            .count
+            .compare_exchange(CLEARING, 0, Ordering::Release, Ordering::Relaxed);
+    }
+
+    fn mark_for_good(self) {
+        // Acquire pairs with the Releases that store FOR_GOOD: the mark is there.
+        if self.count.load(Ordering::Acquire) == FOR_GOOD {
+            return;
+        }
+        // The block added here is never removed, so nobody can be clearing when the state is set.
+        self.add();
+        self.count.store(FOR_GOOD, Ordering::Release);
+    }
 }
 
 /// A sampled block begins at this address.
 ///
 /// Done before the program gets the pointer, so whoever frees it later sees the mark.
 pub fn add(address: u64) {
-    change(address, 1);
+    if let Some(page) = Page::of(address) {
+        page.add();
+    }
 }
 
-/// A sampled block no longer begins at this address.
+/// A sampled block no longer begins at this address; once for each `add`.
 pub fn remove(address: u64) {
-    change(address, u8::MAX);
-}
-
-fn change(address: u64, by: u8) {
-    let Some(count) = entry(address) else { return };
-    // Relaxed: the count is a hint; the program's own hand-over of the pointer orders it.
-    let _ = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
-        (count != STUCK).then(|| count.wrapping_add(by))
-    });
+    if let Some(page) = Page::of(address) {
+        page.remove();
+    }
 }
 
 /// Sends every free in the page of this address to the slow path from now on.
-#[inline(always)]
+///
+/// Costs one load when the page is marked for good already. `remove` may be left out or not.
 pub fn mark_for_good(address: u64) {
-    // Relaxed: see `change`.
-    if let Some(count) = entry(address)
-        && count.load(Ordering::Relaxed) != STUCK
-    {
-        count.store(STUCK, Ordering::Relaxed);
+    if let Some(page) = Page::of(address) {
+        page.mark_for_good();
     }
 }
 
 /// Forgets all marks, for a forked child that has no sampled blocks yet.
 pub fn clear() {
-    let start = FILTER.0.as_ptr() as *mut u8;
-    // SAFETY: the filter is whole pages of private anonymous memory (.bss, page-aligned), for
-    // which MADV_DONTNEED means zeros; bytes may be lost only as hints.
-    let _ = unsafe { sys::advise(start, ENTRIES, libc::MADV_DONTNEED) };
+    forget(MARKS.0.as_ptr() as *mut u8, size_of::<Marks>());
+    forget(COUNTS.0.as_ptr() as *mut u8, size_of::<Counts>());
 }
+
+fn forget(start: *mut u8, bytes: usize) {
+    // SAFETY: both tables are whole pages of private anonymous memory (.bss, page-aligned), for
+    // which MADV_DONTNEED means zeros; only hints about blocks of the parent's are lost.
+    let _ = unsafe { sys::advise(start, bytes, libc::MADV_DONTNEED) };
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@
 //! It is `no_std` without an allocator, so the compiler proves the first of these.
 //!
 //! ```text
-//!  exports -> real (-> bootstrap)            the fast path: count down, or test a byte, and jump
+//!  exports -> real (-> bootstrap)            the fast path: count down, or test a bit, and jump
 //!     |
 //!     v
 //!   slow -> call -> thread, tls              once per sample
