@@ -4,7 +4,7 @@
 //!  walk -> frame -> cache                      a pc seen before: about 4 ns
 //!               \-> find -> table -> eh_frame -> program -> rule -> cache
 //!                                              a new pc: about 0.3 us
-//!               \-> expression                 the few rows that cannot be packed
+//!               \-> expression, retrace        the few rows that cannot be packed
 //!               \-> stack                      reads only what was proved readable
 //! ```
 //! Three registers are followed: pc, stack pointer and frame pointer. The unwind data (`.eh_frame`,
@@ -25,6 +25,7 @@ mod expression;
 mod find;
 mod frame;
 mod program;
+mod retrace;
 mod rule;
 mod segments;
 mod stack;
@@ -90,7 +91,7 @@ pub fn walk(
     on_object: &mut dyn FnMut(&Object),
     frames: &mut [u64],
 ) -> Walk {
-    let mut stack = Stack::enter(stack, start.sp);
+    let mut stack = Stack::enter(stack, start);
     let mut frame = Frame::new(&start);
     let mut written = Written::new(frames);
     let end = loop {
