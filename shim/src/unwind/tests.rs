@@ -6,6 +6,7 @@ mod deep;
 mod fibers;
 mod framehop;
 mod holes;
+mod loaded;
 mod rows;
 mod signals;
 mod speed;
