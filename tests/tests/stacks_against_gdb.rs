@@ -184,16 +184,23 @@ fn reader(scene: &Scene) -> Option<Subject> {
     })
 }
 
-fn git(_: &Scene) -> Option<Subject> {
-    let root = memshim_tests::workspace_root();
-    let args = ["-c", "safe.directory=*", "-C", root.to_str()?];
-    let args = args.into_iter().chain(["log", "--stat", "-n", "20"]);
+/// Compares two folders, so that nothing depends on a history.
+fn git(scene: &Scene) -> Option<Subject> {
+    for (folder, word) in [("old", "before"), ("new", "after")] {
+        let folder = scene.scratch_dir().join(folder);
+        std::fs::create_dir(&folder).expect("a scene is writable");
+        for number in 0..200 {
+            let text = format!("{word}\n").repeat(number % 7) + &"the same\n".repeat(number);
+            std::fs::write(folder.join(format!("{number}")), text).expect("and its folders");
+        }
+    }
+    let args = ["diff", "--no-index", "--stat", "--patch", "old", "new"];
     Some(Subject {
         name: "git",
         path: installed("git")?,
-        args: args.map(String::from).collect(),
+        args: args.map(String::from).to_vec(),
         settings: &["GIT_PAGER=cat"],
-        allocations: 15_000,
+        allocations: 20_000,
     })
 }
 
