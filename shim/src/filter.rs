@@ -60,6 +60,7 @@ struct Page<'a> {
 }
 
 impl Page<'static> {
+    #[inline(always)]
     fn of(address: u64) -> Option<Self> {
         let page = (address as u32 >> PAGE_SHIFT) as usize;
         Some(Self {
@@ -152,11 +153,16 @@ impl Page<'_> {
             .compare_exchange(CLEARING, 0, Ordering::Release, Ordering::Relaxed);
     }
 
+    #[inline(always)]
     fn mark_for_good(self) {
         // Acquire pairs with the Releases that store FOR_GOOD: the mark is there.
-        if self.count.load(Ordering::Acquire) == FOR_GOOD {
-            return;
+        if self.count.load(Ordering::Acquire) != FOR_GOOD {
+            self.mark_anew_for_good();
         }
+    }
+
+    #[cold]
+    fn mark_anew_for_good(self) {
         // The block added here is never removed, so nobody can be clearing when the state is set.
         self.add();
         self.count.store(FOR_GOOD, Ordering::Release);
@@ -182,6 +188,7 @@ pub fn remove(address: u64) {
 /// Sends every free in the page of this address to the slow path from now on.
 ///
 /// Costs one load when the page is marked for good already. `remove` may be left out or not.
+#[inline(always)]
 pub fn mark_for_good(address: u64) {
     if let Some(page) = Page::of(address) {
         page.mark_for_good();

@@ -11,9 +11,11 @@
 //! assert_eq!(sites.through("fifo_allocate").allocated, 100_000);
 //! ```
 
+pub mod addresses;
 pub mod artefacts;
 pub mod counting;
 pub mod damage;
+pub mod gdb;
 pub mod launch;
 pub mod processes;
 pub mod programs;

@@ -35,6 +35,7 @@ const MAY_BE_UNSAFE: &[&str] = &[
     "shim/src/unwind/stack.rs",
     "shim/src/unwind/x86_64.rs",
     "shim/src/unwind/tests",
+    "shim/benches/unwinder.rs",
     "reader/src/source/",
     "reader/src/run/signals.rs",
     "tests/src/damage.rs",

@@ -140,6 +140,11 @@ fn storage(history: &History) -> Section {
             Value::Count(history.sites.all.len() as u64),
         ),
         Fact::new(
+            "complete_stacks_percent",
+            "stacks walked to their root",
+            complete_stacks(history),
+        ),
+        Fact::new(
             "threads",
             "threads",
             Value::Count(history.threads.len() as u64),
@@ -162,6 +167,19 @@ fn storage(history: &History) -> Section {
         ),
     ];
     Section::new("storage", "What is kept", Body::Facts(facts))
+}
+
+/// How many of the stacks that were walked, or should have been, lead down to their thread's first
+/// function, in percent; unknown before the first.
+///
+/// One whose middle was left out for lack of room counts as whole: its two ends are there.
+fn complete_stacks(history: &History) -> Value {
+    let complete = history.counter("complete_stacks") as f64;
+    let cut = ["stacks_truncated", "stacks_missing"].map(|name| history.counter(name) as f64);
+    match complete + cut.iter().sum::<f64>() {
+        0.0 => Value::Unknown,
+        all => Value::Percent(complete / all * 100.0),
+    }
 }
 
 /// The history of the sampling interval, where it has one.
@@ -188,4 +206,40 @@ fn intervals(history: &History) -> Option<Section> {
         "Sampling intervals",
         Body::Table(table),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::source::fixture::segment;
+    use crate::source::{Interval, Segment};
+
+    fn check(change: impl Fn(&mut History), expected: Value) {
+        let bytes = segment(Interval::EXACT);
+        let segment = Segment::from_bytes(Path::new("1-1-0.seg"), &bytes).expect("a good header");
+        let mut history = History::of(&segment);
+        change(&mut history);
+        let subject = Subject::new(&history);
+        let sections = Summary {}.sections(&subject);
+        let facts = sections.iter().filter_map(|section| match &section.body {
+            Body::Facts(facts) => Some(facts),
+            _ => None,
+        });
+        let mut facts = facts.flatten();
+        let found = facts.find(|fact| fact.name == "complete_stacks_percent");
+        assert_eq!(found.map(|fact| &fact.value), Some(&expected));
+    }
+
+    #[test]
+    fn cut_and_missing_stacks_lower_the_share_of_complete_ones() {
+        // 36 complete, 3 cut and 1 missing.
+        check(|_| {}, Value::Percent(90.0));
+    }
+
+    #[test]
+    fn a_program_without_stacks_has_no_share_of_complete_ones() {
+        check(|history| history.counters.clear(), Value::Unknown);
+    }
 }

@@ -118,6 +118,9 @@ impl Writer {
         self.set(at::COUNTERS + counters::SLOW_CALLS, 70);
         self.set(at::COUNTERS + counters::SLOW_TICKS, 9_000);
         self.set(at::COUNTERS + counters::FREES_MISSED, 1);
+        self.set(at::COUNTERS + counters::WALKS_COMPLETE, 36);
+        self.set(at::COUNTERS + counters::STACKS_TRUNCATED, 3);
+        self.set(at::COUNTERS + counters::STACKS_MISSING, 1);
     }
 
     fn load_modules(&self) {

@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+use super::arch::FRAME_POINTER;
 use super::bytes::{Bytes, Region};
 use super::find::Object;
 use super::program::{Row, row_at};
@@ -59,8 +60,13 @@ pub(super) struct Description {
 /// What an object says about an address of its own; nothing where no entry covers it or the entry
 /// cannot be read.
 pub(super) fn describe(object: &Object, pc: u64) -> Option<Description> {
+    describe_with(object, pc, FRAME_POINTER)
+}
+
+/// The same, with another register in the place of the frame pointer.
+pub(super) fn describe_with(object: &Object, pc: u64, register: u64) -> Option<Description> {
     let (entry, region) = find_entry(object, pc)?;
-    let row = row_at(&entry, region, pc)?;
+    let row = row_at(&entry, region, pc, register)?;
     Some(Description {
         row,
         is_signal_frame: entry.shared.is_signal_frame,

@@ -101,7 +101,7 @@ pub fn walk_again(
         memo.generation = generation;
         memo.chain.truncate(0);
     }
-    let mut stack = Stack::enter(range, start.sp);
+    let mut stack = Stack::enter(range, start);
     match memo.follow(Frame::new(&start), &mut stack, on_object) {
         Some(found) => found,
         None => memo.walk_in_full(start, range, on_object),
@@ -340,7 +340,7 @@ impl Memo {
         let walk = walk(start, range, on_object, &mut self.loose);
         let total = walk.len + walk.elided as usize;
         if total > LONGEST && walk.end != End::TooDeep {
-            let mut stack = Stack::enter(range, start.sp);
+            let mut stack = Stack::enter(range, start);
             let mut frame = Some(Frame::new(&start));
             for _ in LONGEST..total {
                 frame = frame.and_then(|frame| step_from(frame, &mut stack, on_object).0.ok());

@@ -4,7 +4,7 @@
 //!  walk -> frame -> cache                      a pc seen before: about 4 ns
 //!               \-> find -> table -> eh_frame -> program -> rule -> cache
 //!                                              a new pc: about 0.3 us
-//!               \-> expression                 the few rows that cannot be packed
+//!               \-> expression, retrace        the few rows that cannot be packed
 //!               \-> stack                      reads only what was proved readable
 //! ```
 //! Three registers are followed: pc, stack pointer and frame pointer. The unwind data (`.eh_frame`,
@@ -31,6 +31,7 @@ mod hash;
 #[allow(dead_code, reason = "exact mode does not use it yet")]
 mod memo;
 mod program;
+mod retrace;
 mod rule;
 mod segments;
 mod stack;
@@ -100,7 +101,7 @@ pub fn walk(
     on_object: &mut dyn FnMut(&Object),
     frames: &mut [u64],
 ) -> Walk {
-    let mut stack = Stack::enter(stack, start.sp);
+    let mut stack = Stack::enter(stack, start);
     let mut frame = Frame::new(&start);
     let mut written = Written::new(frames);
     let end = loop {

@@ -1,12 +1,11 @@
 //! Runs the call frame programs of unwind data, as far as the three values a walk needs.
 //!
 //! A program (DWARF 5, 6.4.2) is a list of changes to the row of a table, each row valid from one
-//! address to the next. Only the canonical frame address, the frame pointer and the return address
-//! are followed; changes to other registers are read and dropped.
+//! address to the next. Only the canonical frame address, the return address and one more register,
+//! usually the frame pointer, are followed; changes to others are read and dropped.
 
 #![forbid(unsafe_code)]
 
-use super::arch::FRAME_POINTER;
 use super::bytes::{Bytes, Region};
 use super::eh_frame::Entry;
 
@@ -43,7 +42,7 @@ pub(super) enum Saved {
 pub(super) struct Row {
     /// The caller's stack pointer.
     pub(super) cfa: Cfa,
-    /// The caller's frame pointer.
+    /// The caller's frame pointer, or what register was followed in its place.
     pub(super) frame_pointer: Saved,
     /// The address that the frame returns to.
     pub(super) return_address: Saved,
@@ -51,8 +50,8 @@ pub(super) struct Row {
 
 impl Row {
     /// The place of a register in the row, if it is one of those followed.
-    fn column(&mut self, register: u64, return_column: u64) -> Option<&mut Saved> {
-        if register == FRAME_POINTER {
+    fn column(&mut self, register: u64, followed: u64, return_column: u64) -> Option<&mut Saved> {
+        if register == followed {
             Some(&mut self.frame_pointer)
         } else if register == return_column {
             Some(&mut self.return_address)
@@ -71,6 +70,8 @@ const STEP_LIMIT: u32 = 1 << 20;
 struct Machine<'a> {
     entry: &'a Entry,
     region: Region,
+    /// The register that stands in the place of the frame pointer.
+    followed: u64,
     location: u64,
     target: u64,
     row: Row,
@@ -96,11 +97,13 @@ const EMPTY: Row = Row {
     return_address: Saved::Unchanged,
 };
 
-/// The row that is valid at `pc`; nothing if the program is damaged or uses what is unknown here.
-pub(super) fn row_at(entry: &Entry, region: Region, pc: u64) -> Option<Row> {
+/// The row that is valid at `pc`, with `followed` in the place of the frame pointer; nothing if the
+/// program is damaged or uses what is unknown here.
+pub(super) fn row_at(entry: &Entry, region: Region, pc: u64, followed: u64) -> Option<Row> {
     let mut machine = Machine {
         entry,
         region,
+        followed,
         location: entry.start,
         target: pc,
         row: EMPTY,
@@ -258,14 +261,16 @@ impl Machine<'_> {
     }
 
     fn set(&mut self, register: u64, saved: Saved) {
-        if let Some(column) = self.row.column(register, self.entry.shared.return_column) {
+        let return_column = self.entry.shared.return_column;
+        if let Some(column) = self.row.column(register, self.followed, return_column) {
             *column = saved;
         }
     }
 
     fn restore(&mut self, register: u64) {
         let mut initial = self.initial;
-        if let Some(saved) = initial.column(register, self.entry.shared.return_column) {
+        let return_column = self.entry.shared.return_column;
+        if let Some(saved) = initial.column(register, self.followed, return_column) {
             self.set(register, *saved);
         }
     }

@@ -24,6 +24,7 @@
 //! Memory that another thread unmaps while a walk reads it cannot be helped; it is no live stack of
 //! this thread, so only a wrong unwind rule leads there.
 
+use super::Registers;
 use super::arch::{PAGE, RED_ZONE, is_main_thread, is_readable, thread_pointer};
 use super::auxiliary::auxiliary;
 
@@ -54,9 +55,13 @@ const PAGES_BELOW_ANCHOR: u64 = 64;
 /// How often a walk may change to another stack: signal stacks, and functions that switch stacks
 /// and say so (Rust's `stacker` does so at every megabyte of recursion).
 const SWITCHES: u32 = 64;
+/// How often a walk may be made again up to some frame, to look for a register.
+const RETRACES: u32 = 4;
 
 /// The stack that a walk reads.
 pub(super) struct Stack<'a> {
+    /// Where the walk began.
+    origin: Registers,
     start: u64,
     end: u64,
     /// How many addresses from `start` on are those of a whole word.
@@ -64,21 +69,33 @@ pub(super) struct Stack<'a> {
     native: &'a mut StackRange,
     pages_left: u64,
     switches_left: u32,
+    retraces_left: u32,
 }
 
 impl<'a> Stack<'a> {
-    /// Begins a walk at a stack pointer.
-    pub(super) fn enter(native: &'a mut StackRange, stack_pointer: u64) -> Stack<'a> {
+    /// Begins a walk at the registers of its first frame.
+    pub(super) fn enter(native: &'a mut StackRange, origin: Registers) -> Stack<'a> {
         let mut stack = Stack {
+            origin,
             start: 0,
             end: 0,
             words: 0,
             native,
             pages_left: 0,
             switches_left: SWITCHES,
+            retraces_left: RETRACES,
         };
-        stack.begin_at(stack_pointer);
+        stack.begin_at(origin.sp);
         stack
+    }
+
+    /// Begins the same walk once more, as if nothing of it were known. Nothing, if that was done too
+    /// often: walks that are made again inside others must not multiply.
+    pub(super) fn begin_again(&mut self) -> Option<(Registers, Stack<'_>)> {
+        self.retraces_left = self.retraces_left.checked_sub(1)?;
+        let mut again = Stack::enter(self.native, self.origin);
+        again.retraces_left = self.retraces_left;
+        Some((self.origin, again))
     }
 
     #[inline]

@@ -1,9 +1,12 @@
-//! Holds the unwinder against two oracles: gimli for single rows, libgcc for whole stacks.
+//! Holds the unwinder against three oracles: gimli for single rows, libgcc and framehop for whole
+//! stacks.
 
 mod damage;
 mod deep;
 mod fibers;
+mod framehop;
 mod holes;
+mod loaded;
 mod memo;
 mod rows;
 mod signals;
@@ -81,10 +84,13 @@ fn frames_by_libgcc() -> Vec<u64> {
     frames
 }
 
-/// Holds that the caller's frames are those of libgcc, down to the bottom of the stack.
+/// Holds that the caller's frames are those of libgcc, down to the bottom of the stack, and those
+/// of framehop as far as it can go.
 #[inline(never)]
 fn check_against_libgcc() -> Vec<u64> {
-    let (ours, walk) = frames_from(registers_here_in_tests(), 4096);
+    let here = registers_here_in_tests();
+    let (ours, walk) = frames_from(here, 4096);
+    framehop::check_against_framehop(here, &ours);
     let theirs = frames_by_libgcc();
     check_same_callers(&ours, &theirs);
     assert_eq!(walk.end, End::Complete, "{walk:?}");

@@ -92,7 +92,7 @@ impl Frame {
     }
 
     /// The value of a register in this frame. Beside those that a walk follows, they are known
-    /// where a signal interrupted the frame.
+    /// where a signal interrupted the frame, and else have to be looked for.
     pub(super) fn register(&self, register: u64, stack: &mut Stack) -> Option<u64> {
         match register {
             STACK_POINTER => Some(self.stack_pointer),
@@ -100,7 +100,7 @@ impl Frame {
             RETURN_ADDRESS => Some(self.pc),
             _ => match self.by {
                 By::Signal(saved_at) => read_saved(saved_at, register, stack),
-                By::Rule | By::FramePointer => None,
+                By::Rule | By::FramePointer => self.retrace(register, stack),
             },
         }
     }

@@ -1,6 +1,7 @@
 //! An object with holes between its segments, of which the loader tells only one.
 
 use std::ffi::CString;
+use std::path::Path;
 use std::process::Command;
 
 use super::check_against_libgcc;
@@ -20,9 +21,7 @@ extern "C" fn check() {
 }
 
 /// Builds and loads a library whose code is 16 MiB above its headers, with nothing in between.
-fn load_library() -> HoleCall {
-    let folder = std::env::temp_dir().join(format!("memshim-holes-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder for temporary files");
+fn load_library(folder: &Path) -> HoleCall {
     let (source, library) = (folder.join("holes.c"), folder.join("holes.so"));
     std::fs::write(&source, SOURCE).expect("a writable folder");
     let mut build = Command::new("cc");
@@ -43,7 +42,6 @@ fn load_library() -> HoleCall {
     // SAFETY: the library has no constructors.
     let handle = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW) };
     assert!(!handle.is_null());
-    std::fs::remove_dir_all(&folder).expect("our own folder");
     // SAFETY: the handle is that of the library above, which is never closed.
     let function = unsafe { libc::dlsym(handle, c"hole_call".as_ptr()) };
     assert!(!function.is_null());
@@ -53,10 +51,14 @@ fn load_library() -> HoleCall {
 
 #[test]
 fn an_object_with_holes_is_found_whole() {
-    let call = load_library();
+    let folder = std::env::temp_dir().join(format!("memshim-holes-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder for temporary files");
+    let call = load_library(&folder);
     let object = find_object(call as usize as u64).expect("a loaded object");
     assert_eq!(object.start, object.bias);
     assert!((object.start..object.end).contains(&object.eh_frame_hdr));
     // SAFETY: it calls `check`.
     unsafe { call(check) };
+    // Only now, since framehop reads the file.
+    std::fs::remove_dir_all(&folder).expect("our own folder");
 }

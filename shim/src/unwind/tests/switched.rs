@@ -42,7 +42,38 @@ global_asm!(
     ".cfi_endproc",
 );
 
+// What glibc's resolver of lazily bound functions does: its frame is found by rbx, which it leaves to
+// its callee to save.
+global_asm!(
+    "memshim_test_by_rbx: .cfi_startproc",
+    "push rbx",
+    ".cfi_def_cfa_offset 16",
+    ".cfi_offset rbx, -16",
+    "mov rbx, rsp",
+    ".cfi_def_cfa_register rbx",
+    "and rsp, -64",
+    "sub rsp, 64",
+    "call memshim_test_saves_rbx",
+    "mov rsp, rbx",
+    ".cfi_def_cfa_register rsp",
+    "pop rbx",
+    ".cfi_def_cfa_offset 8",
+    "ret",
+    ".cfi_endproc",
+    "memshim_test_saves_rbx: .cfi_startproc",
+    "push rbx",
+    ".cfi_def_cfa_offset 16",
+    ".cfi_offset rbx, -16",
+    "mov ebx, 77",
+    "call rdi",
+    "pop rbx",
+    ".cfi_def_cfa_offset 8",
+    "ret",
+    ".cfi_endproc",
+);
+
 unsafe extern "C" {
+    fn memshim_test_by_rbx(then: extern "C" fn());
     fn memshim_test_aligned(then: extern "C" fn());
     fn memshim_test_on_stack(then: extern "C" fn(), top: *mut u8);
 }
@@ -72,4 +103,24 @@ fn a_function_on_a_borrowed_stack_leads_back() {
     let mut array = vec![0_u128; size / 16];
     // SAFETY: as above.
     unsafe { memshim_test_on_stack(check, array.as_mut_ptr().cast::<u8>().wrapping_add(size)) };
+}
+
+#[test]
+fn a_frame_found_by_a_register_that_its_callee_saved_is_followed() {
+    // SAFETY: it calls the function.
+    unsafe { memshim_test_by_rbx(check) };
+}
+
+extern "C" fn check_by_rbx_in_a_borrowed_stack() {
+    // SAFETY: it calls the function.
+    unsafe { memshim_test_by_rbx(check) };
+}
+
+#[test]
+fn registers_are_found_again_on_either_side_of_a_change_of_stacks() {
+    let size = 256 << 10;
+    let stack = new_memory(size);
+    let run: extern "C" fn() = check_by_rbx_in_a_borrowed_stack;
+    // SAFETY: the stack is large enough for the check.
+    unsafe { memshim_test_on_stack(run, stack.cast::<u8>().wrapping_add(size)) };
 }
