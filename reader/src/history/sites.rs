@@ -126,8 +126,8 @@ impl Site {
         let (born, died) = (&self.born, &self.died);
         self.at_peak = match kept.epoch == epoch {
             true => Balance {
-                objects: kept.objects as i64,
-                bytes: kept.bytes as i64,
+                objects: kept.objects,
+                bytes: kept.bytes,
                 objects_variance: kept.objects_variance,
                 bytes_variance: kept.bytes_variance,
             },

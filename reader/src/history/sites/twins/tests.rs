@@ -111,7 +111,7 @@ fn what_a_row_kept_at_the_peak_may_be_below_nothing() {
     for (site, bytes) in rows.iter_mut().zip([900, -300i64]) {
         let kept = AtPeak {
             epoch: PEAK_EPOCH,
-            bytes: bytes,
+            bytes,
             ..AtPeak::default()
         };
         site.settle_peak(&kept, PEAK_EPOCH);
