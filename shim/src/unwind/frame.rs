@@ -68,10 +68,9 @@ impl Frame {
         self.step_at_once(stack).map(|(caller, _)| caller)
     }
 
-    /// The same, with how far below the caller's stack pointer its frame pointer was read, in
-    /// bytes; 0 if it is this frame's own.
+    /// The same, with the rule.
     #[inline(always)]
-    pub(super) fn step_at_once(self, stack: &Stack) -> Option<(Frame, u64)> {
+    pub(super) fn step_at_once(self, stack: &Stack) -> Option<(Frame, Rule)> {
         if self.is_interrupted() {
             return None;
         }
@@ -93,7 +92,7 @@ impl Frame {
             frame_pointer,
             by: By::Rule,
         };
-        (cfa > self.stack_pointer && caller.is_plausible()).then_some((caller, rule.slot()))
+        (cfa > self.stack_pointer && caller.is_plausible()).then_some((caller, rule))
     }
 
     /// Whether the rule of its pc, and nothing that was read, says that it has no caller.

@@ -17,27 +17,47 @@
 
 #![forbid(unsafe_code)]
 
+mod loose;
+
 use memshim_abi::sites::FRAMES_MAX;
 
-use super::chain::{CAPACITY, Chain, LONGEST, Link, step};
+use super::branch::Branches;
+use super::chain::{CAPACITY, LONGEST, Link, Trunk, step};
 use super::find::Object;
-use super::frame::Frame;
+use super::frame::{By, Frame};
 use super::stack::Stack;
-use super::{End, FRAME_LIMIT, Registers, StackRange, Walk, cache, hash, walk};
+use super::{End, Registers, StackRange, cache, hash};
 
 /// What a thread remembers of its last walk. All zeros are a value: nothing is remembered.
 ///
 /// It is large, and only the pages that deep stacks touch take memory: it belongs into zero pages,
 /// and must not be moved. It may be handed on to another thread as it is, since nothing in it is
 /// believed unseen.
+#[repr(C)]
 pub struct Memo {
-    /// The rules that the chain was made by.
+    /// The rules that the trunk was made by.
     generation: u64,
-    /// Whether the last walk is the loose frames, and not the chain.
-    is_loose: bool,
+    /// What the last walk was.
+    last: Last,
     loose_len: usize,
+    /// The branch that the last walk was or became, if `last` says so.
+    place: usize,
+    trunk: Trunk,
     loose: [u64; FRAMES_MAX],
-    chain: Chain,
+    branches: Branches,
+}
+
+/// Where the frames of the last walk are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// In the trunk. It is also the value of zeros: there are none.
+    Trunk = 0,
+    /// In the trunk, and the innermost are a branch, too.
+    Both = 1,
+    /// In a branch, and from its joint outwards in the trunk.
+    Branch = 2,
+    /// Nowhere but in the buffer of loose frames.
+    Loose = 3,
 }
 
 /// What a walk found.
@@ -75,37 +95,23 @@ enum Stop {
     Full,
 }
 
-/// What became of the links outside a frame that is remembered.
-enum Proof {
-    /// They are all the same.
-    Whole(End),
-    /// The caller of this one is another.
-    Changed {
-        index: usize,
-        caller: Result<Frame, End>,
-        step: u16,
-    },
-}
-
-/// Walks as [`walk`] does with room for [`FRAMES_MAX`] frames, with the help of the last such walk.
+/// Walks as [`super::walk`] does with room for [`FRAMES_MAX`] frames, with the help of the last such walk.
 ///
 /// Walks are only as old as the rules: [`super::forget_rules`] makes the memo void.
+#[inline]
 pub fn walk_again(
     start: Registers,
     range: &mut StackRange,
     memo: &mut Memo,
     on_object: &mut dyn FnMut(&Object),
 ) -> Recognised {
-    let generation = cache::generation();
-    if memo.generation != generation {
-        memo.generation = generation;
-        memo.chain.truncate(0);
-    }
-    let mut stack = Stack::enter(range, start);
-    match memo.follow(Frame::new(&start), &mut stack, on_object) {
-        Some(found) => found,
-        None => memo.walk_in_full(start, range, on_object),
-    }
+    let found = match memo.recognise(&start, range) {
+        Ok(found) => found,
+        Err(proved) => memo.walk_anew(start, range, on_object, proved),
+    };
+    #[cfg(feature = "check-walks")]
+    super::checked::compare(start, range, memo, &found);
+    found
 }
 
 impl Memo {
@@ -113,25 +119,32 @@ impl Memo {
     pub const fn new() -> Memo {
         Memo {
             generation: 0,
-            is_loose: false,
+            last: Last::Trunk,
             loose_len: 0,
+            place: 0,
+            trunk: Trunk::new(),
             loose: [0; FRAMES_MAX],
-            chain: Chain::new(),
+            branches: Branches::new(),
         }
     }
 
     /// Remembers the site of the stack that was just walked.
     #[inline]
     pub fn set_site(&mut self, site: u32) {
-        if !self.is_loose
-            && let Some(leaf) = self.chain.leaf()
+        if matches!(self.last, Last::Trunk | Last::Both)
+            && let Some(leaf) = self.trunk.leaf()
+        {
+            leaf.site = site;
+        }
+        if matches!(self.last, Last::Branch | Last::Both)
+            && let Some(leaf) = self.branches.leaf(self.place)
         {
             leaf.site = site;
         }
     }
 
     /// Writes the frames of the stack that was just walked, innermost first, and gives how many:
-    /// as [`walk`] does, if there is room for [`FRAMES_MAX`].
+    /// as [`super::walk`] does, if there is room for [`FRAMES_MAX`].
     pub fn frames(&self, into: &mut [u64]) -> usize {
         let mut len = 0;
         let mut write = |pcs: &mut dyn Iterator<Item = u64>| {
@@ -140,96 +153,201 @@ impl Memo {
                 len += 1;
             }
         };
-        if self.is_loose {
-            let loose = self.loose.get(..self.loose_len).unwrap_or(&[]);
-            write(&mut loose.iter().copied());
-        } else {
-            let links = self.chain.links();
-            let (outer, inner) = kept(links);
-            write(&mut outer.iter().chain(inner).rev().map(|link| link.pc));
+        let links = self.trunk.links();
+        match self.last {
+            Last::Loose => {
+                let loose = self.loose.get(..self.loose_len).unwrap_or(&[]);
+                write(&mut loose.iter().copied());
+            }
+            Last::Branch => {
+                let (inner, joint) = self.branches.links(self.place);
+                let outer = links.get(..=joint).unwrap_or(&[]);
+                write(&mut outer.iter().chain(inner).rev().map(|link| link.pc));
+            }
+            Last::Trunk | Last::Both => {
+                let (outer, inner) = kept(links);
+                write(&mut outer.iter().chain(inner).rev().map(|link| link.pc));
+            }
         }
         len
     }
 
-    /// Walks until the outermost frame, by what is remembered where that is possible. Nothing, if
-    /// the stack is too deep for that.
+    /// A walk that needs no step by a rule: it is the last one, or one of the branches. Otherwise,
+    /// how far it is the last one from its innermost frame outwards.
+    #[inline]
+    fn recognise(
+        &mut self,
+        start: &Registers,
+        range: &StackRange,
+    ) -> Result<Recognised, Option<usize>> {
+        let frame = Frame::new(start);
+        let generation = cache::generation();
+        let readable = range.readable();
+        if let Some((place, joint)) = self.branches.find(frame, &self.trunk, generation, readable) {
+            let is_whole = self.trunk.unchanged(joint, readable) == 0 && self.trunk.ends_by_rule();
+            if is_whole && self.generation == generation {
+                return self.recognise_branch(place).ok_or(None);
+            }
+            return Err(None);
+        }
+        if !self.trunk.is_leaf(frame) || self.generation != generation {
+            return Err(None);
+        }
+        let met = self.trunk.len().wrapping_sub(1);
+        let proved = self.trunk.unchanged(met, readable);
+        if proved != 0 || !self.trunk.ends_by_rule() {
+            return Err(Some(proved));
+        }
+        self.last = Last::Trunk;
+        Ok(self.recognised(End::Complete))
+    }
+
+    /// The walk that a branch and the trunk outside it are.
+    #[inline]
+    fn recognise_branch(&mut self, place: usize) -> Option<Recognised> {
+        (self.last, self.place) = (Last::Branch, place);
+        let (inner, joint) = self.branches.links(place);
+        let leaf = inner.last()?;
+        Some(Recognised {
+            hash: hash::finish(leaf.hash),
+            site: leaf.site,
+            len: joint + 1 + inner.len(),
+            elided: 0,
+            end: End::Complete,
+        })
+    }
+
+    #[inline(never)]
+    fn walk_anew(
+        &mut self,
+        start: Registers,
+        range: &mut StackRange,
+        on_object: &mut dyn FnMut(&Object),
+        proved: Option<usize>,
+    ) -> Recognised {
+        let generation = cache::generation();
+        if self.generation != generation {
+            self.generation = generation;
+            self.trunk.truncate(0);
+        }
+        let mut stack = Stack::enter(range, start);
+        match self.follow(Frame::new(&start), &mut stack, on_object, proved) {
+            Some((found, base)) => {
+                if base != 0
+                    && self.last == Last::Trunk
+                    && let Some(place) = self.branches.add(
+                        Frame::new(&start),
+                        &self.trunk,
+                        base.wrapping_sub(1),
+                        generation,
+                    )
+                {
+                    (self.last, self.place) = (Last::Both, place);
+                }
+                found
+            }
+            None => self.walk_in_full(start, range, on_object),
+        }
+    }
+
+    /// Walks until the outermost frame, by what is remembered where that is possible; gives also
+    /// how many links of the trunk were kept. Nothing, if the stack is too deep for that.
+    #[inline]
     fn follow(
         &mut self,
         start: Frame,
         stack: &mut Stack,
         on_object: &mut dyn FnMut(&Object),
-    ) -> Option<Recognised> {
+        mut proved: Option<usize>,
+    ) -> Option<(Recognised, usize)> {
         let mut frame = start;
         let mut trail = Trail {
-            left: self.chain.len(),
+            left: self.trunk.len(),
             first: CAPACITY,
             is_simple: true,
         };
         loop {
-            let (at, stop) = trail.advance(&mut self.chain, frame, stack);
-            let (caller, last) = match stop {
-                Stop::Full => return self.follow_deep(at, trail, stack, on_object),
+            let stop = match proved {
+                Some(_) => Stop::Met,
+                None => trail.advance(&mut self.trunk, &mut frame, stack),
+            };
+            match stop {
                 Stop::Met => {
                     let met = trail.left.wrapping_sub(1);
-                    match prove(&self.chain, met, stack, on_object) {
-                        Proof::Whole(end) => return self.settle(met + 1, trail.first, end),
-                        Proof::Changed {
-                            index,
-                            caller,
-                            step,
-                        } => {
-                            let last = self.chain.frame(index)?;
-                            trail.first = self.chain.renew(index, met, trail.first, step);
-                            trail.left = index;
-                            (caller, last)
-                        }
+                    let proved = proved.take();
+                    let (index, end) = prove(&self.trunk, met, proved, stack, on_object);
+                    if let Some(end) = end {
+                        return self.settle(met + 1, trail.first, end);
                     }
+                    // A step that changes stacks can be made only once.
+                    if stack.has_switched() {
+                        return None;
+                    }
+                    let pointer = frame.frame_pointer;
+                    (trail.first, frame) =
+                        self.trunk.renew(met, index, pointer, trail.first, stack)?;
+                    trail.left = index;
                 }
                 Stop::Unusual => {
-                    let (caller, step) = step_from(at, stack, on_object);
-                    trail.first = trail.first.wrapping_sub(1);
-                    self.chain.put(trail.first, at, step);
-                    (caller, at)
-                }
-            };
-            match caller {
-                Ok(caller) => {
-                    let is_outwards = last.stack_pointer < caller.stack_pointer;
-                    if !is_outwards || stack.has_switched() {
-                        trail.is_simple = false;
-                        trail.left = 0;
+                    if let Some(end) = self.step(&mut frame, &mut trail, stack, on_object) {
+                        stack.remember();
+                        if trail.is_simple && stack.is_native() {
+                            return self.settle(0, trail.first, end);
+                        }
+                        return Some((self.set_loose(0, trail.first, 0, end), 0));
                     }
-                    frame = caller;
                 }
-                Err(end) => {
-                    stack.remember();
-                    if trail.is_simple && stack.is_native() {
-                        return self.settle(0, trail.first, end);
-                    }
-                    return Some(self.set_loose(0, trail.first, 0, end));
+                Stop::Full => {
+                    let found = self.follow_deep(frame, trail, stack, on_object)?;
+                    return Some((found, 0));
                 }
             }
         }
     }
 
-    /// Keeps the walk that consists of the outermost `base` links and the new ones.
-    #[inline]
-    fn settle(&mut self, base: usize, first: usize, end: End) -> Option<Recognised> {
-        if base + (CAPACITY - first) > LONGEST {
-            let found = self.set_loose(base, first, 0, end);
-            self.chain.remember(base, first);
-            return Some(found);
+    /// Steps to the caller of a frame, in whatever way it takes, unless it has none.
+    #[cold]
+    fn step(
+        &mut self,
+        frame: &mut Frame,
+        trail: &mut Trail,
+        stack: &mut Stack,
+        on_object: &mut dyn FnMut(&Object),
+    ) -> Option<End> {
+        let (caller, step) = step_from(*frame, stack, on_object);
+        trail.first = trail.first.wrapping_sub(1);
+        self.trunk.put(trail.first, *frame, step);
+        let caller = match caller {
+            Ok(caller) => caller,
+            Err(end) => return Some(end),
+        };
+        if caller.stack_pointer <= frame.stack_pointer || stack.has_switched() {
+            trail.is_simple = false;
+            trail.left = 0;
         }
-        self.is_loose = false;
-        let is_whole = self.chain.remember(base, first);
-        is_whole.then(|| self.recognised(end))
+        *frame = caller;
+        None
     }
 
-    /// The walk that the chain is.
+    /// Keeps the walk that consists of the outermost `base` links and the new ones; gives also how
+    /// many were kept.
+    #[inline]
+    fn settle(&mut self, base: usize, first: usize, end: End) -> Option<(Recognised, usize)> {
+        if base + (CAPACITY - first) > LONGEST {
+            let found = self.set_loose(base, first, 0, end);
+            self.trunk.remember(base, first);
+            return Some((found, 0));
+        }
+        self.last = Last::Trunk;
+        let is_whole = self.trunk.remember(base, first);
+        is_whole.then(|| (self.recognised(end), base))
+    }
+
+    /// The walk that the trunk is.
     #[inline]
     fn recognised(&mut self, end: End) -> Recognised {
-        let total = self.chain.len();
-        let leaf = self.chain.leaf().copied().unwrap_or(Link::ZERO);
+        let total = self.trunk.len();
+        let leaf = self.trunk.leaf().copied().unwrap_or(Link::ZERO);
         let mut hash = leaf.hash;
         if total > FRAMES_MAX && hash == 0 {
             hash = self.hash_of_ends();
@@ -244,179 +362,106 @@ impl Memo {
         }
     }
 
-    /// Hashes the outermost and the innermost links, of a chain that is too long to be kept whole.
+    /// Hashes the outermost and the innermost links, of a trunk that is too long to be kept whole.
     #[cold]
     fn hash_of_ends(&mut self) -> u64 {
-        let (outer, inner) = kept(self.chain.links());
+        let (outer, inner) = kept(self.trunk.links());
         let outer = outer.last().map_or(hash::EMPTY, |link| link.hash);
         let hash = inner
             .iter()
             .fold(outer, |hash, link| hash::enter(hash, link.pc));
-        if let Some(leaf) = self.chain.leaf() {
+        if let Some(leaf) = self.trunk.leaf() {
             leaf.hash = hash;
         }
         hash
-    }
-
-    /// Walks on without keeping links, for lack of room, to a frame that is remembered. Nothing, if
-    /// that alone does not lead to the end.
-    #[cold]
-    fn follow_deep(
-        &mut self,
-        mut frame: Frame,
-        trail: Trail,
-        stack: &mut Stack,
-        on_object: &mut dyn FnMut(&Object),
-    ) -> Option<Recognised> {
-        let mut left = trail.left;
-        for skipped in 0..FRAME_LIMIT as usize {
-            left = self.chain.skip_below(left, frame.stack_pointer);
-            if self.chain.is_met(left, frame) {
-                let Proof::Whole(end) = prove(&self.chain, left - 1, stack, on_object) else {
-                    return None;
-                };
-                let total = left + skipped + (CAPACITY - trail.first);
-                let is_kept = left >= FRAMES_MAX / 2 && total < FRAME_LIMIT as usize;
-                return is_kept.then(|| self.set_loose(left, trail.first, skipped, end));
-            }
-            let caller = step_from(frame, stack, on_object).0.ok()?;
-            if left == 0 || caller.stack_pointer <= frame.stack_pointer || stack.has_switched() {
-                return None;
-            }
-            frame = caller;
-        }
-        None
-    }
-
-    /// Keeps the frames of a walk that cannot be remembered: those of the outermost `base` links,
-    /// as many as were skipped, and those of the new links.
-    #[cold]
-    fn set_loose(&mut self, base: usize, first: usize, skipped: usize, end: End) -> Recognised {
-        let outer = self.chain.links().get(..base).unwrap_or(&[]);
-        let links = || outer.iter().chain(self.chain.new_links(first));
-        for (place, link) in self.loose.iter_mut().zip(links().rev()) {
-            *place = link.pc;
-        }
-        let total = base + skipped + (CAPACITY - first);
-        if total > FRAMES_MAX {
-            let places = self
-                .loose
-                .iter_mut()
-                .rev()
-                .take(FRAMES_MAX - FRAMES_MAX / 2);
-            for (place, link) in places.zip(links()) {
-                *place = link.pc;
-            }
-        }
-        let len = total.min(FRAMES_MAX);
-        self.loose_walk(Walk {
-            len,
-            elided: (total - len) as u64,
-            end,
-        })
-    }
-
-    fn loose_walk(&mut self, walk: Walk) -> Recognised {
-        let Walk { len, elided, end } = walk;
-        self.is_loose = true;
-        self.loose_len = len;
-        Recognised {
-            hash: hash::hash_of(self.loose.get(..len).unwrap_or(&[])),
-            site: 0,
-            len,
-            elided,
-            end,
-        }
-    }
-
-    /// The walk without any help; its outer frames help the next one.
-    #[cold]
-    fn walk_in_full(
-        &mut self,
-        start: Registers,
-        range: &mut StackRange,
-        on_object: &mut dyn FnMut(&Object),
-    ) -> Recognised {
-        let walk = walk(start, range, on_object, &mut self.loose);
-        let total = walk.len + walk.elided as usize;
-        if total > LONGEST && walk.end != End::TooDeep {
-            let mut stack = Stack::enter(range, start);
-            let mut frame = Some(Frame::new(&start));
-            for _ in LONGEST..total {
-                frame = frame.and_then(|frame| step_from(frame, &mut stack, on_object).0.ok());
-            }
-            self.is_loose = false;
-            if let Some(frame) = frame
-                && !stack.has_switched()
-            {
-                self.follow(frame, &mut stack, on_object);
-            }
-            if self.is_loose {
-                // That walk was no simple one, and has used the same buffer.
-                super::walk(start, range, on_object, &mut self.loose);
-            }
-        }
-        self.loose_walk(walk)
     }
 }
 
 impl Trail {
     /// Steps outwards from a frame, and puts each behind the remembered links, until it must stop.
-    #[inline]
-    fn advance(&mut self, chain: &mut Chain, frame: Frame, stack: &Stack) -> (Frame, Stop) {
+    #[inline(always)]
+    fn advance(&mut self, trunk: &mut Trunk, frame: &mut Frame, stack: &Stack) -> Stop {
+        if self.first == self.left {
+            return Stop::Full;
+        }
+        if frame.by != By::Rule {
+            return Stop::Unusual;
+        }
         // Variables of their own, whose addresses nobody takes, stay in registers.
-        let (mut known, mut left, mut first) = (frame, self.left, self.first);
+        let mut known = Frame {
+            by: By::Rule,
+            ..*frame
+        };
+        let (mut left, mut first) = (self.left, self.first);
         let stop = loop {
-            left = chain.skip_below(left, known.stack_pointer);
-            if chain.is_met(left, known) {
+            left = trunk.skip_below(left, known.stack_pointer);
+            if trunk.is_met(left, known) {
                 break Stop::Met;
             }
             if first == left {
                 break Stop::Full;
             }
-            let Some((caller, slot)) = known.step_at_once(stack) else {
+            let Some((caller, rule)) = known.step_at_once(stack) else {
                 break Stop::Unusual;
             };
             first = first.wrapping_sub(1);
-            chain.put(first, known, slot as u16);
+            trunk.put(first, known, step::of(rule));
             known = caller;
         };
         (self.left, self.first) = (left, first);
-        (known, stop)
+        *frame = known;
+        stop
     }
 }
 
-/// Proves that the links outside the one that was met are what a walk would find, as far as it is
-/// so.
-#[inline]
+/// From a link that was met, outwards: the last one that is proved to be what a walk would find
+/// now; and how the walk ends, if that is the outermost. Some of it may be proved already.
+#[inline(always)]
 fn prove(
-    chain: &Chain,
+    trunk: &Trunk,
+    met: usize,
+    proved: Option<usize>,
+    stack: &mut Stack,
+    on_object: &mut dyn FnMut(&Object),
+) -> (usize, Option<End>) {
+    let index = proved.unwrap_or_else(|| trunk.unchanged(met, stack.readable()));
+    if index == 0 && trunk.ends_by_rule() {
+        return (index, Some(End::Complete));
+    }
+    if trunk.is_usual(index) {
+        return (index, None);
+    }
+    prove_unusual(trunk, index, stack, on_object)
+}
+
+/// The same, where the caller of a link has to be found again.
+#[cold]
+#[inline(never)]
+fn prove_unusual(
+    trunk: &Trunk,
     met: usize,
     stack: &mut Stack,
     on_object: &mut dyn FnMut(&Object),
-) -> Proof {
+) -> (usize, Option<End>) {
     let mut index = met;
-    loop {
-        index = chain.unchanged(index, stack);
-        if index == 0 && chain.ends_by_rule() {
-            return Proof::Whole(End::Complete);
+    while let Some(frame) = trunk.frame(index) {
+        match step_from(frame, stack, on_object).0 {
+            Err(end) if index == 0 => return (index, Some(end)),
+            Ok(caller) if index != 0 && trunk.is_at(index - 1, caller) => index -= 1,
+            _ => break,
         }
-        let (caller, step) = match chain.frame(index) {
-            Some(frame) => step_from(frame, stack, on_object),
-            None => (Err(End::NoProgress), step::UNUSUAL),
-        };
-        match caller {
-            Err(end) if index == 0 => return Proof::Whole(end),
-            Ok(caller) if index != 0 && chain.is_at(index - 1, caller) => index -= 1,
-            _ => {
-                return Proof::Changed {
-                    index,
-                    caller,
-                    step,
-                };
-            }
+        if stack.has_switched() {
+            break;
+        }
+        index = trunk.unchanged(index, stack.readable());
+        if index == 0 && trunk.ends_by_rule() {
+            return (index, Some(End::Complete));
+        }
+        if trunk.is_usual(index) {
+            break;
         }
     }
+    (index, None)
 }
 
 /// The caller of a frame, and how it was found.
@@ -426,15 +471,15 @@ fn step_from(
     stack: &mut Stack,
     on_object: &mut dyn FnMut(&Object),
 ) -> (Result<Frame, End>, u16) {
-    if let Some((caller, slot)) = frame.step_at_once(stack) {
-        return (Ok(caller), slot as u16);
+    if let Some((caller, rule)) = frame.step_at_once(stack) {
+        return (Ok(caller), step::of(rule));
     }
     let caller = frame.caller(stack, on_object);
     let step = match caller {
         // By the rule that was learnt just now, or on the stack that was proved just now.
         Ok(_) => frame
             .step_at_once(stack)
-            .map_or(step::UNUSUAL, |(_, slot)| slot as u16),
+            .map_or(step::UNUSUAL, |(_, rule)| step::of(rule)),
         Err(_) if frame.is_bottom() => step::BOTTOM,
         Err(_) => step::UNUSUAL,
     };

@@ -6,6 +6,9 @@
 //!                                              a new pc: about 0.3 us
 //!               \-> expression, retrace        the few rows that cannot be packed
 //!               \-> stack                      reads only what was proved readable
+//!
+//!  walk_again -> memo -> chain, branch         a stack seen before: about 0.5 ns a frame
+//!                   \-> frame                  the frames that changed since
 //! ```
 //! Three registers are followed: pc, stack pointer and frame pointer. The unwind data (`.eh_frame`,
 //! which x86-64 code has with few exceptions, optimised or not) says for each pc how to find them in
@@ -18,10 +21,15 @@
 #[path = "x86_64.rs"]
 mod arch;
 mod auxiliary;
+#[allow(dead_code, reason = "exact mode does not use it yet")]
+mod branch;
 mod bytes;
 mod cache;
 #[allow(dead_code, reason = "exact mode does not use it yet")]
 mod chain;
+#[cfg(feature = "check-walks")]
+#[allow(dead_code, reason = "exact mode does not use it yet")]
+pub mod checked;
 mod eh_frame;
 mod expression;
 mod find;

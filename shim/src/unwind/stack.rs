@@ -44,6 +44,30 @@ impl StackRange {
     pub const fn new() -> StackRange {
         StackRange { lo: 0, hi: 0 }
     }
+
+    /// The same as memory that may be read.
+    #[inline]
+    pub(super) fn readable(&self) -> Readable {
+        Readable {
+            start: self.lo,
+            end: self.hi,
+        }
+    }
+}
+
+/// Memory of a stack that was proved readable.
+#[derive(Clone, Copy)]
+pub(super) struct Readable {
+    start: u64,
+    end: u64,
+}
+
+impl Readable {
+    /// Whether everything between two addresses belongs to it.
+    #[inline]
+    pub(super) fn holds_all(self, lowest: u64, end: u64) -> bool {
+        self.start <= lowest && lowest <= end && end <= self.end
+    }
 }
 
 /// How many pages to ask about in one walk on a stack that will not be remembered: 256 KiB.
@@ -208,10 +232,12 @@ impl<'a> Stack<'a> {
         self.native.lo <= self.start && self.start < self.end && self.end == self.native.hi
     }
 
-    /// Whether all words between two addresses were proved readable.
-    #[inline]
-    pub(super) fn holds_all(&self, lowest: u64, end: u64) -> bool {
-        self.start <= lowest && lowest <= end && end <= self.end
+    /// What the walk may read of the stack that it is on, so far.
+    pub(super) fn readable(&self) -> Readable {
+        Readable {
+            start: self.start,
+            end: self.end,
+        }
     }
 
     /// At the end of a walk: keeps what was proved, if it belongs to the native stack.

@@ -8,7 +8,7 @@ use crate::unwind::eh_frame::describe;
 use crate::unwind::{StackRange, find_object, walk};
 
 /// Marsaglia's xorshift64: the same numbers in every run.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -18,7 +18,7 @@ impl Random {
         self.0
     }
 
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
     }
 }
