@@ -1,6 +1,7 @@
 """Measures what memshim costs, side by side with the same program without it and with its peers."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from workplace import REPOSITORY, Workplace
 def main() -> None:
     """Runs the sections that were asked for and prints them."""
     asked = arguments()
+    # An end by a signal removes the temporary files as any other does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: ended by a signal"))
     plan = QUICK if asked.quick else FULL
     names = list(SECTIONS) if asked.section == "table" else [asked.section]
     try:

@@ -12,20 +12,21 @@ class Spread:
     median: float
     low: float
     high: float
+    count: int
 
     @classmethod
     def of(cls, values: Iterable[float]) -> "Spread":
         """The spread of some measurements, which may be as few as one."""
         ordered = sorted(values)
         if len(ordered) == 1:
-            return cls(ordered[0], ordered[0], ordered[0])
+            return cls(ordered[0], ordered[0], ordered[0], 1)
         low, median, high = statistics.quantiles(ordered, n=4, method="inclusive")
-        return cls(median, low, high)
+        return cls(median, low, high, len(ordered))
 
     def over(self, base: "Spread") -> str:
-        """As a multiple of another median, with this one's own quartiles."""
-        ratios = (value / base.median for value in (self.median, self.low, self.high))
-        return "{:.2f} ({:.2f}-{:.2f})".format(*ratios)
+        """As a multiple of another median, with this one's own quartiles if it has any."""
+        ratio, low, high = (value / base.median for value in (self.median, self.low, self.high))
+        return f"{ratio:.2f} ({low:.2f}-{high:.2f})" if self.count > 1 else f"{ratio:.2f}"
 
 
 def gain(peer: Spread, ours: Spread, plain: Spread) -> str:

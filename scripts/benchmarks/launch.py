@@ -40,6 +40,8 @@ def run(
 
     Its segments are removed, after `before_forgetting` has looked at them.
     """
+    # A run that failed may have left some.
+    place.forget_segments()
     environment = place.environment() | program.environment | setting.environment
     pipe = place.folder / "pipe"
     consumer = None
@@ -91,9 +93,11 @@ def observe(
         try:
             answer = program.drive(place) if program.drive else b""
             process.wait(LIMIT_SECONDS)
-        except BaseException:
+        except BaseException as error:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            if isinstance(error, (OSError, subprocess.SubprocessError)):
+                raise Failure(f"{program.name} under {setting.name}: {error}") from error
             raise
     return (answer or output.read_bytes(), *figures_of(result))
 

@@ -17,5 +17,5 @@ class Plan:
     counted: tuple[str, ...]
 
 
-FULL = Plan(13, 400, 3, 7, 5, ("plain", "default", "exact", "heaptrack"))
-QUICK = Plan(3, 90, 1, 3, 3, ())
+FULL = Plan(19, 420, 12, 9, 5, ("plain", "default", "exact", "heaptrack"))
+QUICK = Plan(4, 80, 5, 4, 3, ("plain", "default"))

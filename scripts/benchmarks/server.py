@@ -28,7 +28,8 @@ def drive(place: Workplace) -> bytes:
     """Waits for the server, sends it a fixed load, and gives the digest of what it then holds."""
     wait_for(place)
     # One client, and keys of our own: redis-benchmark draws its keys from another seed each time.
-    fill = "".join(f"SET key:{key * 7919 % KEYS} {'value' * (key % 40)}end\r\n" for key in range(KEYS))
+    keys = (key * 7919 % KEYS for key in range(KEYS))
+    fill = "".join(f"SET key:{key} {'value' * (key % 40)}end\r\n" for key in keys)
     client = ["redis-cli", "-s", socket(place), "--pipe"]
     subprocess.run(client, input=fill.encode(), check=True, stdout=subprocess.DEVNULL)
     load = ["-n", str(REQUESTS), "-c", "1", "-P", "32", "-d", "100", "-q"]

@@ -27,12 +27,13 @@ class Setting:
     # A program that reads the pipe whose path `pipe_variable` tells the target.
     consumer: tuple[str, ...] = ()
     pipe_variable: str = ""
-    # It takes part in every n-th turn: large effects need fewer runs than small ones.
+    # It takes part in every n-th turn: large effects need fewer runs than small ones, and most of
+    # the time would go to the slowest.
     every: int = 1
     # Files without which it cannot run.
     needs: tuple[Path, ...] = ()
-    # A difference in what the program does is then our bug and not a peer's.
-    is_ours: bool = False
+    # Whether it may fail without ending the benchmarks.
+    is_peer: bool = False
 
     @property
     def is_installed(self) -> bool:
@@ -59,9 +60,9 @@ def memshim(place: Workplace) -> list[Setting]:
     report = str(place.folder / "report.txt")
     run = (str(place.reader), "run", "--interval", "exact", "--output", report, "--")
     return [
-        Setting("default", place.shim, is_ours=True),
-        Setting("exact", place.shim, exact, every=2, is_ours=True),
-        Setting("exact, whole", prefix=run, every=3, is_ours=True),
+        Setting("default", place.shim),
+        Setting("exact", place.shim, exact, every=3),
+        Setting("exact, whole", prefix=run, every=6),
     ]
 
 
@@ -79,12 +80,14 @@ def heaptrack(place: Workplace) -> list[Setting]:
             HEAPTRACK_PRELOAD,
             consumer=(compressor, "-c"),
             pipe_variable="DUMP_HEAPTRACK_OUTPUT",
-            every=3,
+            every=6,
+            is_peer=True,
         ),
         Setting(
             "heaptrack, whole",
             prefix=(script, "-o", str(place.folder / "heaptrack")),
-            every=3,
+            every=6,
+            is_peer=True,
             needs=(Path(script), HEAPTRACK_PRELOAD),
         ),
     ]
@@ -95,10 +98,10 @@ def allocators() -> list[Setting]:
     sampling = {"TCMALLOC_SAMPLE_PARAMETER": str(SAMPLING_BYTES)}
     profile = {"MALLOC_CONF": f"prof:true,lg_prof_sample:{SAMPLING_EXPONENT}"}
     return [
-        Setting("tcmalloc", TCMALLOC, every=2),
-        Setting("tcmalloc, sampling", TCMALLOC, sampling, every=2),
-        Setting("jemalloc", JEMALLOC, every=2),
-        Setting("jemalloc, sampling", JEMALLOC, profile, every=2),
+        Setting("tcmalloc", TCMALLOC, every=3, is_peer=True),
+        Setting("tcmalloc, sampling", TCMALLOC, sampling, every=3, is_peer=True),
+        Setting("jemalloc", JEMALLOC, every=3, is_peer=True),
+        Setting("jemalloc, sampling", JEMALLOC, profile, every=3, is_peer=True),
     ]
 
 
@@ -110,6 +113,7 @@ def valgrind() -> list[Setting]:
             name,
             prefix=(tool, "--quiet", f"--tool={name}", f"--{name}-out-file=/dev/null"),
             needs=(Path(tool),),
+            is_peer=True,
         )
         for name in ("massif", "dhat")
     ]

@@ -37,7 +37,7 @@ def stalls(place: Workplace, settings: list[Setting]) -> list[Stall]:
 def stall(place: Workplace, setting: Setting) -> Stall:
     """The longest malloc and free of a program whose reader is stopped for four seconds."""
     command = (str(place.build("stall")), str(PROGRAM_SECONDS))
-    if setting.is_ours:
+    if setting.preload == place.shim:
         drive: Callable[[Workplace], bytes] | None = stop_a_reader
     else:
         drive = stop_the_consumer if setting.consumer else None

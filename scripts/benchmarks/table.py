@@ -162,7 +162,7 @@ def pairs(measured: dict[int, Pairs]) -> str:
     return markdown(["ns a pair, best batch", *names], rows)
 
 
-def larson(measured: dict[int, dict[str, Spread]]) -> str:
+def larson(measured: dict[int, dict[str, float]]) -> str:
     """Replacements in a second."""
     names = [name for name in PAIR_SETTINGS if any(name in rates for rates in measured.values())]
     rows = []
@@ -173,12 +173,12 @@ def larson(measured: dict[int, dict[str, Spread]]) -> str:
         for name in names:
             rate = rates.get(name)
             cells.append(
-                f"{rate.median / 1e6:.2f} ({rate.median / plain.median:.2f})"
+                f"{rate / 1e6:.2f} ({rate / plain:.2f})"
                 if rate and plain
                 else "-"
             )
         rows.append([label, *cells])
-    return markdown(["larson, M replacements/s (of plain)", *names], rows)
+    return markdown(["larson, M replacements/s, best run (of plain)", *names], rows)
 
 
 def promises(measured: list[Promise]) -> str:

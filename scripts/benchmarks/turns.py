@@ -1,4 +1,4 @@
-"""Runs a program under all settings in turns, so that a slow spell of the machine hits all alike."""
+"""Runs a program under all settings in turns: a slow spell of the machine hits all alike."""
 
 import random
 import sys
@@ -44,7 +44,7 @@ def shuffled(settings: list[Setting], seed: str) -> list[Setting]:
 
 
 def note(outcome: Outcome, setting: Setting, attempt: Callable[[], Run]) -> None:
-    """Keeps a run; what a peer gets wrong is told in its column, what we get wrong ends it all."""
+    """Keeps a run; a peer that fails has its column say so, anything else ends the benchmarks."""
     if not setting.is_installed:
         outcome[setting.name] = "not installed"
         return
@@ -54,7 +54,7 @@ def note(outcome: Outcome, setting: Setting, attempt: Callable[[], Run]) -> None
     try:
         runs.append(attempt())
     except Failure as failure:
-        if setting.is_ours:
+        if not setting.is_peer:
             raise
         print(f"bench: {failure}", file=sys.stderr)
         outcome[setting.name] = "failed"
