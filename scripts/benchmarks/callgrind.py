@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count
@@ -71,7 +71,9 @@ def of_programs(
     }
 
 
-def side_by_side(place: Workplace, jobs: list[Callable[[], int | None]]) -> list[int | None]:
+def side_by_side(
+    place: Workplace, jobs: Sequence[Callable[[], int | None]]
+) -> list[int | None]:
     """Runs all jobs, as many at once as there are cores: counts do not depend on the company."""
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         results = [future.result() for future in [pool.submit(job) for job in jobs]]

@@ -12,6 +12,8 @@ class Spread:
     median: float
     low: float
     high: float
+    # The least of all, which a busy machine disturbs least, and how many there were.
+    least: float
     count: int
 
     @classmethod
@@ -19,9 +21,10 @@ class Spread:
         """The spread of some measurements, which may be as few as one."""
         ordered = sorted(values)
         if len(ordered) == 1:
-            return cls(ordered[0], ordered[0], ordered[0], 1)
+            [only] = ordered
+            return cls(only, only, only, only, 1)
         low, median, high = statistics.quantiles(ordered, n=4, method="inclusive")
-        return cls(median, low, high, len(ordered))
+        return cls(median, low, high, ordered[0], len(ordered))
 
     def over(self, base: "Spread") -> str:
         """As a multiple of another median, with this one's own quartiles if it has any."""

@@ -65,7 +65,7 @@ def repository(folder: Path, commits: int) -> Path:
                 files[file][generator.randrange(200)] = f"changed by {commit}"
             text = "\n".join(files[file]) + "\n"
             stream.append(f"M 100644 inline file-{file}.txt\n{data(text)}")
-    command = ["git", "--git-dir", folder, "fast-import", "--quiet"]
+    command = ["git", "--git-dir", str(folder), "fast-import", "--quiet"]
     subprocess.run(command, input="".join(stream).encode(), check=True)
     return folder
 

@@ -79,7 +79,7 @@ def observe(
     """Lets the launcher run it; gives the standard output and the launcher's five figures."""
     result = place.folder / "result"
     preload = str(setting.preload or "-")
-    command = [place.launcher, result, preload, *setting.prefix, *program.command]
+    command = [str(place.launcher), str(result), preload, *setting.prefix, *program.command]
     output = place.folder / "output"
     with output.open("wb") as stdout, (place.folder / "errors").open("wb") as stderr:
         process = subprocess.Popen(
@@ -111,8 +111,8 @@ def figures_of(result: Path) -> tuple[int, int, int, int, int]:
 def start_consumer(place: Workplace, setting: Setting, pipe: Path) -> subprocess.Popen[bytes]:
     """Starts the program that takes what the target's profiler writes."""
     # The shell waits inside open until the target opens the other end; we must not.
-    command = ["sh", "-c", 'exec "$@" <"$0"', pipe, *setting.consumer]
-    launcher = [place.launcher, place.folder / "consumer", "-"]
+    command = ["sh", "-c", 'exec "$@" <"$0"', str(pipe), *setting.consumer]
+    launcher = [str(place.launcher), str(place.folder / "consumer"), "-"]
     environment = place.environment()
     recorded = (place.folder / "recorded").open("wb")
     with recorded:

@@ -114,7 +114,7 @@ def run_and_read(
 def costs(place: Workplace) -> dict[str, float]:
     """The shim's own account of the last run."""
     segment = place.segment_files()[-1]
-    command = [place.reader, "report", "--no-symbols", "--format", "json", segment]
+    command = [str(place.reader), "report", "--no-symbols", "--format", "json", str(segment)]
     answer = subprocess.run(command, check=True, capture_output=True).stdout
     sections = json.loads(answer)["sections"]
     return next(section["facts"] for section in sections if section["name"] == "own_cost")

@@ -71,6 +71,7 @@ def program_section(bench: Bench) -> str:
 
 Medians of {number} turns; exact and the allocators take part in every third, \
 heaptrack and whole runs in every sixth.{missing}
+`fastest` compares the one run of each that cost least, since company only ever adds.
 Targets: memshim <= 1.02 on sqlite3, python3 on malloc and cc1plus, <= 1.12 where all is malloc.
 
 {table.times(outcomes)}
@@ -85,6 +86,8 @@ all processes counted.
 {table.against_heaptrack(outcomes, bench.programs)}
 
 ### Memory
+
+`whole` is the largest process of a profiler's whole run; segments are what they occupy.
 
 {table.memory(outcomes)}"""
 

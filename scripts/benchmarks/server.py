@@ -3,7 +3,6 @@
 import os
 import subprocess
 import time
-from pathlib import Path
 
 from workplace import Workplace
 
@@ -12,16 +11,16 @@ REQUESTS = 32_000
 KEYS = 40_000
 
 
-def socket(place: Workplace) -> Path:
+def socket(place: Workplace) -> str:
     """Where the server listens: a file, so that no port of the machine is needed."""
-    return place.folder / "redis.sock"
+    return str(place.folder / "redis.sock")
 
 
 def command(place: Workplace) -> tuple[str, ...]:
     """The server, without anything that writes to disk or runs by the clock alone."""
     # A debug command gives the digest of all data, which is how runs are compared.
     quiet = ("--save", "", "--appendonly", "no", "--enable-debug-command", "local")
-    return ("redis-server", "--port", "0", "--unixsocket", str(socket(place)), *quiet)
+    return ("redis-server", "--port", "0", "--unixsocket", socket(place), *quiet)
 
 
 def drive(place: Workplace) -> bytes:

@@ -49,7 +49,7 @@ def stall(place: Workplace, setting: Setting) -> Stall:
 def stop_a_reader(place: Workplace) -> bytes:
     """Starts a report on the running program and stops it while it holds the segment open."""
     await_that(lambda: place.segment_files() != [])
-    command = [place.reader, "report", place.segment_files()[-1]]
+    command = [str(place.reader), "report", str(place.segment_files()[-1])]
     while True:
         reader = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while reader.poll() is None:

@@ -40,6 +40,12 @@ def ratio(outcome: Outcome, setting: str, base: str, value: Value) -> str:
     return measured.over(plain) if measured and plain else reason(outcome, setting)
 
 
+def least(outcome: Outcome, setting: str) -> str:
+    """One cell: the run that cost the least, as a multiple of the plain program's least."""
+    measured, plain = (spread(outcome, name, target_ms) for name in (setting, "plain"))
+    return f"{measured.least / plain.least:.2f}" if measured and plain else "-"
+
+
 def target_ms(run: Run) -> float:
     """CPU of the program itself."""
     return run.target_ms
@@ -60,11 +66,13 @@ def times(outcomes: Outcomes) -> str:
         ("tcmalloc sampling / without", "tcmalloc, sampling", "tcmalloc"),
         ("jemalloc sampling / without", "jemalloc, sampling", "jemalloc"),
     ]
-    heading = ["program", "plain, ms", *(label for label, _, _ in columns)]
+    fastest = ["fastest: plain again", "fastest: memshim"]
+    heading = ["program", "plain, ms", *(label for label, _, _ in columns), *fastest]
     rows = []
     for name, outcome in outcomes.items():
         plain = spread(outcome, "plain", target_ms)
         cells = [ratio(outcome, setting, base, target_ms) for _, setting, base in columns]
+        cells += [least(outcome, setting) for setting in ("null", "default")]
         rows.append([name, f"{plain.median:.0f}" if plain else "-", *cells])
     return markdown(heading, rows)
 
@@ -75,6 +83,7 @@ def against_heaptrack(outcomes: Outcomes, programs: list[Program]) -> str:
         "program",
         "memshim exact with report",
         "heaptrack with interpreter",
+        "heaptrack recording, target + compressor",
         "added CPU, heaptrack / exact: all processes",
         "in the target",
     ]
@@ -87,11 +96,24 @@ def against_heaptrack(outcomes: Outcomes, programs: list[Program]) -> str:
                 label,
                 ratio(outcome, "exact, whole", "plain", all_ms),
                 ratio(outcome, "heaptrack, whole", "plain", all_ms),
+                recording(outcome),
                 gain_of(outcome, "heaptrack, whole", "exact, whole", all_ms),
                 gain_of(outcome, "heaptrack", "exact", target_ms),
             ]
         )
     return markdown(heading, rows)
+
+
+def recording(outcome: Outcome) -> str:
+    """One cell: heaptrack's target, and apart from it the process that compresses its output."""
+    target, whole, plain = (
+        spread(outcome, name, value)
+        for name, value in (("heaptrack", target_ms), ("heaptrack", all_ms), ("plain", target_ms))
+    )
+    if not (target and whole and plain):
+        return reason(outcome, "heaptrack")
+    helper = (whole.median - target.median) / plain.median
+    return f"{target.median / plain.median:.2f} + {helper:.2f}"
 
 
 def gain_of(outcome: Outcome, peer: str, ours: str, value: Value) -> str:

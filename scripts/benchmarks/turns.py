@@ -3,7 +3,8 @@
 import random
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import partial
 
 from launch import Failure, Run, run
 from programs import Program
@@ -32,7 +33,7 @@ def measure(
             break
         due = [setting for setting in settings if turn % setting.every == 0]
         for setting in shuffled(due, f"{program.name} {turn}"):
-            note(outcome, setting, lambda chosen=setting: one(place, chosen, program, expected))
+            note(outcome, setting, partial(one, place, setting, program, expected))
     return outcome
 
 
