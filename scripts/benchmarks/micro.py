@@ -27,6 +27,8 @@ PAIR_SETTINGS = (
     "jemalloc, sampling",
 )
 
+LARSON_GENERATIONS = "20"
+
 # What calls.c can do, and how people call it.
 CALLS = {
     "malloc": "malloc + free",
@@ -60,7 +62,7 @@ def larson(
     place: Workplace, settings: dict[str, Setting], threads: int, turns: int
 ) -> dict[str, float]:
     """The most replacements in a second of wall time that any run made, by setting."""
-    command = (str(place.build("larson")), str(threads), "10")
+    command = (str(place.build("larson")), str(threads), LARSON_GENERATIONS)
     program = Program(f"larson, {threads} threads", command)
     best: dict[str, float] = {}
     answers: set[bytes] = set()

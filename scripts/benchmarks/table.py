@@ -147,7 +147,9 @@ def memory(outcomes: Outcomes) -> str:
 def instructions(counts: dict[str, dict[str, int | None]], settings: list[str]) -> str:
     """Instructions of the programs' small variants, in multiples of the plain one's."""
     others = [setting for setting in settings if setting != "plain"]
-    heading = ["program, smaller", "plain, M", *others, "added, heaptrack / exact"]
+    compared = {"exact", "heaptrack"} <= set(settings)
+    heading = ["program, smaller", "plain, M", *others]
+    heading += ["added, heaptrack / exact"] if compared else []
     rows = []
     for name, count in counts.items():
         plain = count.get("plain")
@@ -157,9 +159,10 @@ def instructions(counts: dict[str, dict[str, int | None]], settings: list[str]) 
         for setting in others:
             value = count.get(setting)
             cells.append(f"{value / plain:.3f}" if value else "-")
-        peer, ours = count.get("heaptrack"), count.get("exact")
-        gained = f"x {(peer - plain) / (ours - plain):.1f}" if peer and ours else "-"
-        rows.append([name, *cells, gained])
+        if compared:
+            peer, ours = count.get("heaptrack"), count.get("exact")
+            cells.append(f"x {(peer - plain) / (ours - plain):.1f}" if peer and ours else "-")
+        rows.append([name, *cells])
     return markdown(heading, rows)
 
 
