@@ -13,6 +13,7 @@
 //!     |
 //!     v
 //!   slow -> thread -> tls                    once per sample
+//!     |        |----> controller                      how many bytes lie between two samples
 //!     |        '----> lifecycle -> config, segment, private, clock
 //!     v
 //!  record -> stack -> unwind, modules        the tables of the segment
@@ -37,6 +38,7 @@ pub mod exports;
 mod bootstrap;
 mod clock;
 mod config;
+mod controller;
 mod elf;
 mod filter;
 mod index;

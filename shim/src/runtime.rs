@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use memshim_abi::region::{Region, Table};
 use memshim_abi::{AtomicU64 as Word, header};
 
+use crate::controller::Control;
 use crate::private::{self, AddressIndex, SiteIndex};
 use crate::recycle::Recycle;
 use crate::segment;
@@ -46,6 +47,8 @@ pub struct Runtime {
     pub unloads: AtomicU64,
     /// 1 while a thread notes a clock pair.
     pub noting: AtomicU32,
+    /// What the interval controller remembers.
+    pub control: Control,
     recycle_head: AtomicU64,
     recycle_tail: AtomicU64,
     recycle_len: AtomicU64,

@@ -13,7 +13,7 @@ use crate::real::Real;
 use crate::runtime::Runtime;
 use crate::thread::Call;
 use crate::unwind::Registers;
-use crate::{bootstrap, record};
+use crate::{bootstrap, record, tls};
 
 /// Runs one allocation and records it if it is sampled and succeeds.
 ///
@@ -32,6 +32,9 @@ fn allocate(
         call.take_bytes(size);
     }
     let interval = call.charge(size);
+    if interval.is_none() {
+        call.leave_untimed();
+    }
     let ptr = real();
     if let Some(interval) = interval
         && !ptr.is_null()
@@ -141,8 +144,12 @@ pub extern "C" fn realloc(ptr: *mut c_void, size: usize, pc: u64, sp: u64, bp: u
         record::suspend(runtime, &taken);
         Some((runtime, taken))
     });
+    if old.is_none() && interval.is_none() {
+        tls::count_stray();
+    }
     call.iter_mut().for_each(Call::stamp);
     let new = Real::realloc(ptr, size);
+    call.iter_mut().for_each(Call::restart);
     // NULL for a size of 0 means that the block was freed; any other NULL, that it lives on.
     let is_done = !new.is_null() || size == 0;
     match old {
@@ -175,12 +182,16 @@ fn before_free(ptr: *mut c_void) -> bool {
     if bootstrap::owns(ptr) {
         return false;
     }
-    if let Some(runtime) = Runtime::running()
-        && let Some(taken) = record::take(runtime, ptr as u64)
-    {
-        let mut call = Call::enter();
-        call.iter_mut().for_each(Call::stamp);
-        record::death(runtime, call.as_mut(), &taken, Act::Death);
+    let Some(runtime) = Runtime::running() else {
+        return true;
+    };
+    match record::take(runtime, ptr as u64) {
+        Some(taken) => {
+            let mut call = Call::enter();
+            call.iter_mut().for_each(Call::stamp);
+            record::death(runtime, call.as_mut(), &taken, Act::Death);
+        }
+        None => tls::count_stray(),
     }
     true
 }

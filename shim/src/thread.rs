@@ -15,7 +15,7 @@ use crate::sample::Random;
 use crate::tally::Tally;
 use crate::tls::{self, Block};
 use crate::unwind::StackRange;
-use crate::{clock, lifecycle, private, sys};
+use crate::{clock, controller, lifecycle, private, sys};
 
 /// Thread states at most; threads beyond that are passed through and counted.
 pub const THREADS: usize = 1 << 14;
@@ -123,6 +123,17 @@ impl Call {
     /// called, so that the events of one address are in order.
     pub fn stamp(&mut self) {
         self.now = clock::now();
+        self.entered = self.entered.map(|_| self.now);
+    }
+
+    /// Leaves what the real allocator took until now out of the call's time.
+    pub fn restart(&mut self) {
+        self.entered = self.entered.map(|_| clock::now());
+    }
+
+    /// Leaves the call out of the time: it records nothing, and the rest is the real allocator's.
+    pub fn leave_untimed(&mut self) {
+        self.entered = None;
     }
 
     /// The thread's own part.
@@ -210,6 +221,7 @@ impl Call {
             heartbeat.store(now, Ordering::Relaxed);
         }
         clock::tend(runtime, now);
+        controller::tend(runtime, self.block, now);
     }
 
     /// Adds to a word of the thread's row.
@@ -231,6 +243,7 @@ impl Drop for Call {
         if let Some(entered) = self.entered {
             let ticks = clock::now().wrapping_sub(entered);
             self.own().tally.note(ticks);
+            controller::charge(self.runtime, ticks);
         }
         if self.own().tally.is_due() {
             self.report();
