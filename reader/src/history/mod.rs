@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::event::Events;
-use crate::source::{Clock, Counter, Issue, Issues, Peak, Segment, Slot, Thread};
+use crate::source::{Clock, Cost, Counter, Issue, Issues, Peak, Segment, Slot, Thread};
 
 pub use intervals::Intervals;
 pub use modules::Modules;
@@ -37,6 +37,8 @@ pub struct History {
     pub intervals: Intervals,
     /// What the shim counted: activity, losses and its own cost.
     pub counters: Vec<Counter>,
+    /// What sampling may cost and did cost.
+    pub cost: Cost,
     /// What was loaded.
     pub modules: Modules,
     /// Who ran.
@@ -82,6 +84,7 @@ impl History {
             clock: segment.clock(),
             intervals: Intervals::of(segment),
             counters: segment.counters(),
+            cost: segment.cost(),
             modules: Modules::new(segment.modules(&mut issues)),
             threads: segment.threads(&mut issues),
             sites,
