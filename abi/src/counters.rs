@@ -59,6 +59,7 @@ counters! {
     STORAGE_REFUSED "storage_refused" Loss "the file system refused more room for the segment";
     SLOW_CALLS "slow_calls" Cost "a call took the slow path";
     SLOW_TICKS "slow_ticks" Cost "one clock tick spent in the slow path";
+    STRAYS "lookups_in_vain" Cost "a free or realloc looked for its block, which was not sampled";
 }
 
 /// Counter words that the header holds; the list must fit.

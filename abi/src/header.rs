@@ -15,8 +15,11 @@
 //!  30 storage                    31 errno that ended growth
 //!  32 executable path            33 command line          34 bypass: who serves malloc instead
 //!  35 latest serial of a ring lease     36 ring leases given     37 number of its `run`, or 0
+//!  38 processor time of the process, ns, and  39 what memshim took of it, ns, both of one moment
+//!  40 budget in millionths of the processor time, 0 for a fixed interval
+//!  41 settings whose value was not understood, a bit each
 //!  64 region table, 8 words a region               128 counters (64)
-//! 256 interval history, pairs of (ticks, exponent), 64 of them; the last is overwritten
+//! 256 interval history, pairs of (ticks, exponent), 128 of them; the last is overwritten
 //! ```
 #![forbid(unsafe_code)]
 
@@ -75,13 +78,17 @@ pub mod at {
     pub const RING_SERIAL: usize = 35;
     pub const RING_LEASES: usize = 36;
     pub const RUN: usize = 37;
+    pub const CPU_NS: usize = 38;
+    pub const COST_NS: usize = 39;
+    pub const BUDGET: usize = 40;
+    pub const REJECTED: usize = 41;
     pub const REGIONS: usize = 64;
     pub const COUNTERS: usize = 128;
     pub const INTERVALS: usize = 256;
 }
 
 /// Entries of the interval history.
-pub const INTERVAL_HISTORY: usize = 64;
+pub const INTERVAL_HISTORY: usize = 128;
 
 const _: () = assert!(at::REGIONS + REGION_COUNT * REGION_WORDS <= at::COUNTERS);
 const _: () = assert!(at::COUNTERS + COUNTER_CAPACITY <= at::INTERVALS);
@@ -129,6 +136,18 @@ pub mod bypass {
     pub const OWN_MALLOC: u64 = 1;
     /// operator new does not go through malloc (shared jemalloc, tcmalloc, mimalloc).
     pub const OWN_NEW: u64 = 2;
+}
+
+/// Bits of the word `REJECTED`: settings that stayed at their default.
+pub mod rejected {
+    /// MEMSHIM_INTERVAL.
+    pub const INTERVAL: u64 = 1;
+    /// MEMSHIM_BUDGET.
+    pub const BUDGET: u64 = 1 << 1;
+    /// MEMSHIM_MAX_SEGMENT.
+    pub const MAX_SEGMENT: u64 = 1 << 2;
+    /// MEMSHIM_SEED.
+    pub const SEED: u64 = 1 << 3;
 }
 
 /// Two 32-bit numbers as they share one word, the first in the low half.

@@ -14,7 +14,7 @@ use memshim_abi::weight::Interval;
 use crate::runtime::{Runtime, phase};
 use crate::thread::{Exact, Own, Thread, attach, give_back};
 use crate::tls::{self, Block};
-use crate::{clock, lifecycle, private, sys};
+use crate::{clock, controller, lifecycle, private, sys};
 
 /// Calls that pass through a slow path in progress before it is taken for dead.
 ///
@@ -70,6 +70,21 @@ impl Call {
     #[inline(always)]
     pub fn stamp(&mut self) {
         self.now = clock::now();
+        if self.entered != 0 {
+            self.entered = self.now;
+        }
+    }
+
+    /// Leaves what the real allocator took until now out of the call's time.
+    pub fn restart(&mut self) {
+        if self.entered != 0 {
+            self.entered = clock::now();
+        }
+    }
+
+    /// Leaves the call out of the time: it records nothing, and the rest is the real allocator's.
+    pub fn leave_untimed(&mut self) {
+        self.entered = 0;
     }
 
     /// The thread's own part.
@@ -224,6 +239,7 @@ impl Call {
             heartbeat.store(now, Ordering::Relaxed);
         }
         clock::tend(runtime, now);
+        controller::tend(runtime, self.block, now);
     }
 
     /// Gives up what the thread kept for itself: it ends.
@@ -263,6 +279,7 @@ impl Drop for Call {
         if self.entered != 0 {
             let ticks = clock::now().wrapping_sub(self.entered);
             self.own().tally.note(ticks);
+            controller::charge(self.runtime, ticks);
         }
         if self.own().tally.is_due() {
             self.report();

@@ -91,6 +91,56 @@ pub fn tend(runtime: &Runtime, now_ticks: u64) {
     }
 }
 
+/// How ticks turn into nanoseconds, from the first and the latest pair.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    ns: u64,
+    ticks: u64,
+}
+
+impl Rate {
+    /// A rate that can be used without overflow; `None` where nothing is known.
+    pub fn of(ns: u64, ticks: u64) -> Option<Self> {
+        // 31 bits of each are precise to a billionth.
+        let shift = 33u32.saturating_sub(ns.max(ticks).leading_zeros());
+        let (ns, ticks) = (ns >> shift, ticks >> shift);
+        (ns > 0 && ticks > 0).then_some(Self { ns, ticks })
+    }
+
+    /// So many ticks in nanoseconds.
+    pub fn ns(&self, ticks: u64) -> u64 {
+        let whole = ticks.checked_div(self.ticks).unwrap_or(0);
+        let rest = ticks.checked_rem(self.ticks).unwrap_or(0) * self.ns;
+        let part = rest.checked_div(self.ticks).unwrap_or(0);
+        whole.saturating_mul(self.ns).saturating_add(part)
+    }
+}
+
+/// The rate as far as the pairs tell, after noting one where there is none yet.
+pub fn rate(runtime: &Runtime) -> Option<Rate> {
+    if kind() == clock::MONOTONIC {
+        return Rate::of(1, 1);
+    }
+    let words = runtime.segment();
+    // Acquire pairs with the Release of the count in `note_clock_pair`.
+    let load = |place: usize| {
+        words
+            .get(place)
+            .map_or(0, |word| word.load(Ordering::Acquire))
+    };
+    if load(at::PAIR_COUNT) == 0 {
+        note(runtime);
+    }
+    let count = load(at::PAIR_COUNT);
+    let latest = at::PAIRS + 2 * (count as usize & 1);
+    let ticks = load(latest).checked_sub(load(at::FIRST_PAIR))?;
+    let ns = load(latest + 1).checked_sub(load(at::FIRST_PAIR + 1))?;
+    // Two notes later this pair is overwritten: seconds in which this thread must have slept.
+    (count > 0 && load(at::PAIR_COUNT) - count < 2)
+        .then(|| Rate::of(ns, ticks))
+        .flatten()
+}
+
 /// Notes a pair now, unless another thread is at it.
 pub fn note(runtime: &Runtime) {
     // Acquire and Release pair with each other: one writer at a time.

@@ -2,25 +2,31 @@
 
 use core::ffi::{CStr, c_char};
 
+use memshim_abi::header::rejected;
 use memshim_abi::weight::Interval;
 
-use crate::sys;
+use crate::{controller, sys};
 
-/// The interval where none is asked for: about 0.5 % of a core at 1 GB/s of allocation.
-const DEFAULT_INTERVAL_BYTES: u64 = 512 << 10;
+/// The share of its processor time that a program gives where none is asked for, in millionths.
+const DEFAULT_BUDGET: u64 = 5_000;
 
 const DIRECTORY_BYTES: usize = 256;
 
 /// The settings of a process and its forked children.
 pub struct Config {
-    /// Mean bytes between samples.
+    /// Mean bytes between samples, at the start where there is a budget.
     pub interval: Interval,
+    /// Whether that is only the first of the intervals, which follow the cost.
+    pub is_adaptive: bool,
+    /// Settings that were not understood: bits of [`rejected`].
+    pub rejected: u64,
     /// Whether the user asked for nothing to be recorded.
     pub is_disabled: bool,
     /// Seed for reproducible draws; `None` for a fresh one in each process.
     pub seed: Option<u64>,
     /// The number by which `memshim-reader run` finds all processes that came of its command.
     pub run: u64,
+    budget: u64,
     max_segment_bytes: Option<u64>,
     directory: [u8; DIRECTORY_BYTES],
     temporary: [u8; DIRECTORY_BYTES],
@@ -30,7 +36,10 @@ impl Config {
     /// Reads the environment.
     pub fn read() -> Self {
         let mut config = Self {
-            interval: Interval::at_most(DEFAULT_INTERVAL_BYTES),
+            interval: controller::FINEST,
+            is_adaptive: true,
+            rejected: 0,
+            budget: DEFAULT_BUDGET,
             is_disabled: false,
             seed: None,
             run: 0,
@@ -44,21 +53,53 @@ impl Config {
 
     fn take(&mut self, name: &[u8], value: &[u8]) {
         match name {
-            b"MEMSHIM_INTERVAL" if value == b"exact" => self.interval = Interval::EXACT,
-            b"MEMSHIM_INTERVAL" => {
-                if let Some(bytes) = size(value) {
-                    self.interval = Interval::at_most(bytes);
-                }
+            b"MEMSHIM_INTERVAL" => self.take_interval(value),
+            b"MEMSHIM_BUDGET" => {
+                let budget = self.understood(value, millionths, rejected::BUDGET);
+                self.budget = budget.unwrap_or(DEFAULT_BUDGET);
             }
             b"MEMSHIM_DIR" => copy(&mut self.directory, value),
-            b"MEMSHIM_MAX_SEGMENT" => self.max_segment_bytes = size(value),
+            b"MEMSHIM_MAX_SEGMENT" => {
+                self.max_segment_bytes = self.understood(value, size, rejected::MAX_SEGMENT);
+            }
             b"MEMSHIM_DISABLE" => self.is_disabled |= !matches!(value, b"" | b"0"),
             b"MEMSHIM_PROGRAMS" => self.is_disabled |= !selects_this(value),
-            b"MEMSHIM_SEED" => self.seed = size(value),
+            b"MEMSHIM_SEED" => self.seed = self.understood(value, size, rejected::SEED),
             b"MEMSHIM_RUN" => self.run = size(value).unwrap_or(0),
             b"TMPDIR" => copy(&mut self.temporary, value),
             _ => {}
         }
+    }
+
+    fn take_interval(&mut self, value: &[u8]) {
+        let fixed = match value {
+            b"auto" => None,
+            b"exact" => Some(Interval::EXACT),
+            _ => self
+                .understood(value, size, rejected::INTERVAL)
+                .map(Interval::at_most),
+        };
+        self.is_adaptive = fixed.is_none();
+        self.interval = fixed.unwrap_or(controller::FINEST);
+    }
+
+    /// What `read` makes of a value; notes that it made nothing of one that is not empty.
+    fn understood(
+        &mut self,
+        value: &[u8],
+        read: impl FnOnce(&[u8]) -> Option<u64>,
+        bit: u64,
+    ) -> Option<u64> {
+        let found = read(value);
+        if found.is_none() && !value.is_empty() {
+            self.rejected |= bit;
+        }
+        found
+    }
+
+    /// What sampling may cost, in millionths of the processor time; 0 where the interval is fixed.
+    pub fn budget(&self) -> u64 {
+        if self.is_adaptive { self.budget } else { 0 }
     }
 
     /// Directories to try for the segment, best first.
@@ -99,6 +140,27 @@ fn copy(to: &mut [u8; DIRECTORY_BYTES], value: &[u8]) {
     {
         room.copy_from_slice(value);
     }
+}
+
+/// A percentage in millionths: digits with at most four decimals, above 0 and up to 100.
+fn millionths(text: &[u8]) -> Option<u64> {
+    const DECIMALS: usize = 4;
+    let text = text.strip_suffix(b"%").unwrap_or(text);
+    let point = text.iter().position(|byte| *byte == b'.');
+    let (whole, decimals) = text.split_at_checked(point.unwrap_or(text.len()))?;
+    let decimals = decimals.strip_prefix(b".").unwrap_or(decimals);
+    if whole.is_empty() || decimals.len() > DECIMALS || point.is_some() && decimals.is_empty() {
+        return None;
+    }
+    let zeros = core::iter::repeat_n(&b'0', DECIMALS - decimals.len());
+    let mut number: u64 = 0;
+    for digit in whole.iter().chain(decimals).chain(zeros) {
+        let digit = char::from(*digit).to_digit(10)?;
+        number = number.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    (1..=controller::MILLION)
+        .contains(&number)
+        .then_some(number)
 }
 
 /// A number of bytes: digits and an optional suffix K, M, G or T with or without iB or B.

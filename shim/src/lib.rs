@@ -13,6 +13,7 @@
 //!     |
 //!     v
 //!   slow -> call -> thread, tls              once per sample
+//!     |        |----> controller              how many bytes lie between two samples
 //!     |        '----> lifecycle -> config, segment, private, clock
 //!     v
 //!  record -> stack -> unwind, modules        the tables of the segment
@@ -40,6 +41,7 @@ mod bootstrap;
 mod call;
 mod clock;
 mod config;
+mod controller;
 mod elf;
 mod filter;
 mod index;

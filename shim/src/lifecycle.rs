@@ -18,7 +18,10 @@ use memshim_abi::{AtomicU64 as Word, threads};
 use crate::config::Config;
 use crate::runtime::{self, Runtime};
 use crate::segment::set;
-use crate::{bootstrap, call, clock, filter, modules, private, real, segment, sys, thread, unwind};
+use crate::{
+    bootstrap, call, clock, controller, filter, modules, private, real, segment, sys, thread, tls,
+    unwind,
+};
 
 const NOT_BOOTED: u64 = 0;
 const BOOTING: u64 = 1;
@@ -153,9 +156,10 @@ fn make_segment(runtime: &'static Runtime, config: &Config, is_forked: bool) -> 
     runtime
         .grows
         .store(u64::from(fresh.grows), Ordering::Relaxed);
+    let interval = first_interval(config, is_forked);
     runtime
         .interval
-        .store(u64::from(config.interval.exponent()), Ordering::Relaxed);
+        .store(u64::from(interval.exponent()), Ordering::Relaxed);
     runtime
         .generation
         .store(clock::now() | 1, Ordering::Relaxed);
@@ -183,11 +187,25 @@ fn make_segment(runtime: &'static Runtime, config: &Config, is_forked: bool) -> 
     set(words, at::BYPASS, BYPASS.load(Ordering::Relaxed));
     clock::start(words);
     set(words, at::HEARTBEAT, clock::now());
-    header::note_interval(words, clock::now(), config.interval);
+    header::note_interval(words, clock::now(), interval);
+    controller::start(runtime, config.budget());
+    set(words, at::REJECTED, config.rejected);
     let is_usable = claim_first_rows(runtime);
     describe_program(runtime, words);
     header::publish(words);
     is_usable
+}
+
+/// The interval a process starts with: a forked child goes on with its parent's, for a server that
+/// forks for each connection could not afford to begin finely every time.
+fn first_interval(config: &Config, is_forked: bool) -> Interval {
+    // Relaxed: only this thread touches the block, which is a copy of its parent's.
+    let parents = tls::block().exponent.load(Ordering::Relaxed) as u8;
+    if config.is_adaptive && is_forked {
+        config.interval.max(Interval::from_exponent(parents))
+    } else {
+        config.interval
+    }
 }
 
 /// The rows 0 that stand for what finds no row of its own, and the slot the free list begins with.
@@ -326,6 +344,7 @@ extern "C" fn finish() {
     };
     call::flush();
     clock::note(runtime);
+    controller::finish(runtime);
     let words = runtime.segment();
     set(words, at::STATE_TICKS, clock::now());
     set(words, at::STATE, state::EXITED);

@@ -13,6 +13,7 @@ use memshim_abi::sites::{SITE_WORDS, SiteRow};
 use memshim_abi::slots::{SLOT_WORDS, SlotRow};
 use memshim_abi::threads::{THREAD_WORDS, ThreadRow};
 
+use crate::controller::Control;
 use crate::private::{self, AddressIndex, SiteIndex};
 use crate::recycle::Recycle;
 use crate::segment;
@@ -95,6 +96,8 @@ pub struct Runtime {
     pub unloads: AtomicU64,
     /// 1 while a thread notes a clock pair.
     pub noting: AtomicU32,
+    /// What the interval controller remembers.
+    pub control: Control,
     recycle_head: AtomicU64,
     recycle_tail: AtomicU64,
     recycle_len: AtomicU64,

@@ -15,7 +15,7 @@ use crate::real::Real;
 use crate::record::Taken;
 use crate::runtime::Runtime;
 use crate::unwind::Registers;
-use crate::{bootstrap, private, record};
+use crate::{bootstrap, private, record, tls};
 
 /// Runs one allocation and records it if it is sampled and succeeds.
 ///
@@ -34,6 +34,9 @@ fn allocate(
         call.take_bytes(size);
     }
     let interval = call.charge(size);
+    if interval.is_none() {
+        call.leave_untimed();
+    }
     let ptr = real();
     if let Some(interval) = interval
         && !ptr.is_null()
@@ -159,8 +162,12 @@ pub extern "C" fn realloc(ptr: *mut c_void, size: usize, pc: u64, sp: u64, bp: u
         record::suspend(runtime, &taken);
         Some((runtime, taken))
     });
+    if old.is_none() && interval.is_none() {
+        tls::count_stray();
+    }
     call.iter_mut().for_each(Call::stamp);
     let new = Real::realloc(ptr, size);
+    call.iter_mut().for_each(Call::restart);
     // NULL for a size of 0 means that the block was freed; any other NULL, that it lives on.
     let is_done = !new.is_null() || size == 0;
     match old {
@@ -207,13 +214,16 @@ fn before_free(ptr: *mut c_void) -> bool {
 /// Ends a block where few are sampled: looks first, since most calls find none.
 #[inline(never)]
 fn end_sampled(address: u64) {
-    if let Some(runtime) = Runtime::running()
-        && let Some(taken) = record::take(runtime, address)
-    {
-        let mut call = Call::enter();
-        call.iter_mut().for_each(Call::stamp);
-        died(runtime, call.as_mut(), &taken, Act::Death);
-    }
+    let Some(runtime) = Runtime::running() else {
+        return;
+    };
+    let Some(taken) = record::take(runtime, address) else {
+        tls::count_stray();
+        return;
+    };
+    let mut call = Call::enter();
+    call.iter_mut().for_each(Call::stamp);
+    died(runtime, call.as_mut(), &taken, Act::Death);
 }
 
 /// Ends a taken block, also where the thread is inside another slow path.

@@ -13,6 +13,9 @@ use crate::runtime::Runtime;
 const BATCH_EXACT: u64 = 64;
 const TIMED_EXACT: u64 = 32;
 
+/// The longest that a call can take: what is above, the thread waited for a processor.
+const LONGEST_TICKS: u64 = 1 << 20;
+
 /// One thread's counts since it last added them.
 pub struct Tally {
     batch: u64,
@@ -55,7 +58,7 @@ impl Tally {
     /// Notes how long a timed call took.
     #[inline(always)]
     pub fn note(&mut self, ticks: u64) {
-        self.ticks += ticks * self.timed;
+        self.ticks += ticks.min(LONGEST_TICKS) * self.timed;
     }
 
     /// Whether it is time to add.

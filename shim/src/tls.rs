@@ -5,6 +5,7 @@
 //!   8 armed: what the countdown was last set to     16 exponent of the interval it was drawn at
 //!  24 inside: stack pointer of the slow path that this thread is in, 0 outside
 //!  32 thread: its state in private memory           40 generation that state belongs to
+//!  48 strays: frees that looked for a block that was not sampled, not yet added to the header's
 //! ```
 //!
 //! A new thread's block is all 0, so its first allocation takes the slow path and sets it up.
@@ -12,7 +13,7 @@
 //! calls `__tls_get_addr`, which costs 2.4 ns and may allocate.
 
 use core::arch::{asm, global_asm};
-use core::sync::atomic::{AtomicI64, AtomicPtr, AtomicU64};
+use core::sync::atomic::{AtomicI64, AtomicPtr, AtomicU64, Ordering};
 
 use crate::thread::Thread;
 
@@ -44,10 +45,22 @@ pub struct Block {
     pub thread: AtomicPtr<Thread>,
     /// The process generation that state belongs to.
     pub generation: AtomicU64,
+    /// Look-ups in vain.
+    pub strays: AtomicU64,
 }
 
 const _: () = assert!(size_of::<Block>() == 64);
 const _: () = assert!(core::mem::offset_of!(Block, countdown) == 0);
+
+/// Counts a look-up in vain.
+pub fn count_stray() {
+    let strays = &block().strays;
+    // Relaxed, and no read-modify-write: only this thread touches the block.
+    strays.store(
+        strays.load(Ordering::Relaxed).wrapping_add(1),
+        Ordering::Relaxed,
+    );
+}
 
 /// The calling thread's block.
 #[cfg(target_arch = "x86_64")]

@@ -91,7 +91,7 @@ fn errno_is_kept_when_every_few_calls_are_sampled() {
 
 #[test]
 fn errno_is_kept_at_the_default_interval() {
-    check_errno_is_kept("512K");
+    check_errno_is_kept("auto");
 }
 
 fn profile(source: &str) -> Answer {

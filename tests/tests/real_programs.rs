@@ -128,11 +128,11 @@ fn installed(name: &str) -> Option<PathBuf> {
     found
 }
 
-/// Plain, at the default interval and at a fine one: the same to every user.
+/// Plain, by default, at a coarse interval and at a fine one: the same to every user.
 fn check_unchanged(scene: &Scene, set: impl Fn(Launch) -> Launch, program: impl AsRef<Path>) {
     let program = program.as_ref();
     let plain = set(scene.plain(program)).run();
-    for interval in ["512K", "1K", "exact"] {
+    for interval in ["auto", "512K", "1K", "exact"] {
         let outcome = set(scene.preloaded(program)).interval(interval).run();
         outcome.assert_same_as(&plain);
         assert!(

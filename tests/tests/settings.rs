@@ -60,6 +60,7 @@ fn different_seeds_give_different_results() {
 fn the_interval_takes_suffixes() {
     for (interval, is_exact) in [
         ("exact", true),
+        ("auto", false),
         ("4096", false),
         ("4K", false),
         ("1M", false),
@@ -84,6 +85,10 @@ fn a_setting_that_makes_no_sense_never_harms_the_program() {
         ("MEMSHIM_INTERVAL", "0"),
         ("MEMSHIM_INTERVAL", "99999999999999999999999"),
         ("MEMSHIM_INTERVAL", ""),
+        ("MEMSHIM_BUDGET", "0"),
+        ("MEMSHIM_BUDGET", "101"),
+        ("MEMSHIM_BUDGET", "cheap"),
+        ("MEMSHIM_BUDGET", ""),
         ("MEMSHIM_MAX_SEGMENT", "1"),
         ("MEMSHIM_MAX_SEGMENT", "all"),
         ("MEMSHIM_MAX_SEGMENT", "17179869184G"),
@@ -100,6 +105,26 @@ fn a_setting_that_makes_no_sense_never_harms_the_program() {
             "{name}={value}: {}",
             outcome.stdout
         );
+    }
+}
+
+#[test]
+fn a_setting_that_was_not_understood_is_named_in_the_report() {
+    for (name, value, is_named) in [
+        ("MEMSHIM_INTERVAL", "soon", true),
+        ("MEMSHIM_BUDGET", "0", true),
+        ("MEMSHIM_BUDGET", "0.25", false),
+        ("MEMSHIM_MAX_SEGMENT", "all", true),
+        ("MEMSHIM_SEED", "x", true),
+        ("MEMSHIM_SEED", "7", false),
+    ] {
+        let scene = Scene::new();
+        let outcome = run_with(&scene, &[(name, value)]);
+        let report = scene.report(&scene.segment_of(outcome.pid));
+        let sections = report.json["sections"].as_array().into_iter().flatten();
+        let mut notices = sections.filter_map(|section| section["facts"]["settings"].as_str());
+        let is_said = notices.any(|notice| notice.contains(name));
+        assert_eq!(is_said, is_named, "{name}={value}");
     }
 }
 

@@ -37,9 +37,26 @@ impl Sampling {
             total: sum.objects(),
             variance: sum.objects_variance,
             seen: sum.raw_objects as f64,
-            unseen_weight: self.weight_of(smallest_bytes.unwrap_or(1)),
+            unseen_weight: self.unseen_objects(sum, smallest_bytes.unwrap_or(1)),
         };
         sums.estimate(Unit::Count).into()
+    }
+
+    /// How many blocks one more sample could have stood for, in a sum of which none is smaller
+    /// than `smallest_bytes`.
+    ///
+    /// Where the interval changed, the smallest block was seen at the finest one, and its weight
+    /// at the coarsest says nothing. Samples are drawn by the byte, so one more stands for T bytes
+    /// of blocks of the usual mean size; four times that leaves room for a mixture.
+    fn unseen_objects(&self, sum: &Sum, smallest_bytes: u64) -> f64 {
+        const ENOUGH_SAMPLES: u128 = 16;
+        const MIXTURE: f64 = 4.0;
+        let largest = self.weight_of(smallest_bytes);
+        if sum.raw_objects < ENOUGH_SAMPLES || sum.bytes == 0 {
+            return largest;
+        }
+        let interval_bytes = self.coarsest.bytes().unwrap_or(0) as f64;
+        largest.min(MIXTURE * interval_bytes * sum.objects() / sum.bytes as f64)
     }
 
     /// How many blocks one sample of this size stands for; 0 when all are recorded.

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod cost;
 mod estimate;
 mod leaks;
 mod sites;

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::analysis::estimate::Sampling;
 use crate::analysis::target::interval_text;
-use crate::analysis::{Analysis, Subject, leaks, sites};
+use crate::analysis::{Analysis, Subject, cost, leaks, sites};
 use crate::history::{History, Sum};
 use crate::report::{Body, Column, Fact, Section, Table, Unit, Value};
 
@@ -28,7 +28,7 @@ impl Analysis for Summary {
             heap(subject),
             sites::section(subject, subject.rows_max(USUAL_SITES)),
             leaks::section(subject, subject.rows_max(USUAL_LEAKS), 0),
-            own_cost(subject.history),
+            cost::section(subject.history),
             storage(subject.history),
         ];
         sections.extend(intervals(subject.history));
@@ -82,46 +82,6 @@ fn heap(subject: &Subject<'_>) -> Section {
         ),
     ];
     Section::new("heap", "Heap", Body::Facts(facts))
-}
-
-/// What memshim took from the program.
-fn own_cost(history: &History) -> Section {
-    let calls = history.counter("slow_calls");
-    let own_ns = history.clock.ns(history.counter("slow_ticks"));
-    let duration = |ns: Option<u64>| ns.map_or(Value::Unknown, Value::Duration);
-    let cpu_ns = history
-        .process
-        .stat
-        .map(|stat| stat.cpu_ns)
-        .filter(|ns| *ns > 0);
-    let wall_ns = history.age_ns(history.clock.start_ticks);
-    let share = |whole: Option<u64>| match (own_ns, whole.filter(|whole| *whole > 0)) {
-        (Some(own), Some(whole)) => Value::Percent(own as f64 / whole as f64 * 100.0),
-        _ => Value::Unknown,
-    };
-    let (name, title, share) = match cpu_ns {
-        Some(_) => (
-            "share_of_cpu_percent",
-            "of its processor time",
-            share(cpu_ns),
-        ),
-        None => ("share_of_time_percent", "of its life", share(wall_ns)),
-    };
-    let facts = vec![
-        Fact::new(
-            "slow_calls",
-            "calls that took the slow path",
-            Value::Count(calls),
-        ),
-        Fact::new("own_time_ns", "time in them", duration(own_ns)),
-        Fact::new(
-            "own_time_per_call_ns",
-            "each",
-            duration(own_ns.and_then(|ns| ns.checked_div(calls))),
-        ),
-        Fact::new(name, title, share),
-    ];
-    Section::new("own_cost", "What memshim cost", Body::Facts(facts))
 }
 
 /// What the segment takes and what it remembers.
@@ -189,17 +149,18 @@ fn intervals(history: &History) -> Option<Section> {
         return None;
     }
     let mut table = Table::new(vec![
-        Column::new("since_unix_ns", "since", Unit::Time),
+        Column::new("after_ns", "after", Unit::Duration),
+        Column::derived("since_unix_ns", "since", Unit::Time),
         Column::new("interval", "interval", Unit::Text),
     ]);
     for (ticks, interval) in changes {
-        let since = history
-            .clock
-            .unix_ns(*ticks)
-            .map_or(Value::Unknown, Value::Time);
-        table
-            .rows
-            .push(vec![since, Value::Text(interval_text(*interval))]);
+        let clock = &history.clock;
+        let after = clock.ns(ticks.saturating_sub(clock.start_ticks));
+        table.rows.push(vec![
+            after.map_or(Value::Unknown, Value::Duration),
+            clock.unix_ns(*ticks).map_or(Value::Unknown, Value::Time),
+            Value::Text(interval_text(*interval)),
+        ]);
     }
     Some(Section::new(
         "intervals",

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::analysis::Subject;
+use crate::analysis::{Subject, cost};
 use crate::history::{History, State};
 use crate::report::{Body, Fact, Section, Value};
 use crate::source::{Bypass, Interval, Issue, Origin, Subject as About};
@@ -58,6 +58,7 @@ pub(crate) fn facts(history: &History) -> Vec<Fact> {
             Value::text(history.path.to_string_lossy()),
         ),
     ];
+    facts.splice(10..10, cost::target_facts(history));
     if identity.origin == Origin::Forked {
         let text = "a fork: what the parent had allocated is not in it";
         facts.push(Fact::new("origin", "origin", Value::text(text)));
@@ -121,6 +122,16 @@ pub(crate) fn notices(subject: &Subject<'_>) -> Vec<Section> {
             "some blocks found no slot; what is live is a lower bound, and set MEMSHIM_MAX_SEGMENT \
              higher to track them"
                 .to_owned(),
+        );
+    }
+    if !history.cost.rejected.is_empty() {
+        say(
+            "settings",
+            "settings",
+            format!(
+                "the value of {} was not understood; the default is in force",
+                history.cost.rejected.join(", ")
+            ),
         );
     }
     if let Some(errno) = history.process.identity.storage_errno {

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use crate::event::Kept;
 use crate::history::blocks::Slots;
-use crate::source::{Clock, Counter, Issue, Issues, Peak, Segment, Thread};
+use crate::source::{Clock, Cost, Counter, Issue, Issues, Peak, Segment, Thread};
 
 pub use blocks::Block;
 pub use counts::Counts;
@@ -41,6 +41,8 @@ pub struct History {
     pub intervals: Intervals,
     /// What the shim counted: activity, losses and its own cost.
     pub counters: Vec<Counter>,
+    /// What sampling may cost and did cost.
+    pub cost: Cost,
     /// What was loaded.
     pub modules: Modules,
     /// Who ran.
@@ -82,6 +84,7 @@ impl History {
             clock: segment.clock(),
             intervals: Intervals::of(segment),
             counters: segment.counters(),
+            cost: segment.cost(),
             modules,
             threads: segment.threads(&mut issues),
             sites,

@@ -33,7 +33,7 @@ const SIGNALLED: i32 = 128;
 /// Run a program under memshim and report on it when it ends
 #[derive(Debug, Args)]
 pub struct Run {
-    /// Mean bytes between samples, such as 512K, or `exact` for every block
+    /// Mean bytes between samples, such as 512K; `exact` for every block, `auto` for what is cheap
     #[arg(long, value_name = "BYTES", value_parser = interval)]
     interval: Option<String>,
     /// The length that a segment may reach, such as 256M
@@ -186,8 +186,10 @@ fn analysis_names() -> clap::builder::PossibleValuesParser {
 /// An interval as the shim takes it; the shim itself could not tell anybody that it is none.
 fn interval(text: &str) -> Result<String, &'static str> {
     match text {
-        "exact" => Ok(text.to_owned()),
-        _ => size(text).map_err(|_| "not `exact` and not a number of bytes such as 512K"),
+        "auto" | "exact" => Ok(text.to_owned()),
+        _ => {
+            size(text).map_err(|_| "not `auto`, not `exact` and not a number of bytes such as 512K")
+        }
     }
 }
 
@@ -233,5 +235,6 @@ mod tests {
             check(text, false, false);
         }
         check("exact", false, true);
+        check("auto", false, true);
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod bytes;
 pub mod clock;
+pub mod cost;
 pub mod directory;
 pub mod file;
 pub mod identity;
@@ -28,6 +29,7 @@ use memshim_abi::{LAYOUT_VERSION, WORD_BYTES, Words};
 
 pub use bytes::Bytes;
 pub use clock::Clock;
+pub use cost::Cost;
 pub use file::FileWords;
 pub use identity::{Bypass, End, Identity, Origin};
 pub use issue::{Issue, Issues};

@@ -59,10 +59,55 @@ fn a_program_is_selected_by_either_of_its_names() {
 }
 
 #[test]
-fn an_interval_that_cannot_be_read_leaves_the_default() {
-    let mut config = Config::read();
-    config.take(b"MEMSHIM_INTERVAL", b"often");
-    assert_eq!(config.interval, Interval::at_most(DEFAULT_INTERVAL_BYTES));
-    config.take(b"MEMSHIM_INTERVAL", b"exact");
-    assert_eq!(config.interval, Interval::EXACT);
+fn a_budget_is_a_percentage_with_decimals() {
+    for (text, budget) in [
+        ("0.5", Some(5_000)),
+        ("1", Some(10_000)),
+        ("2.25%", Some(22_500)),
+        ("100", Some(1_000_000)),
+        ("0.0001", Some(1)),
+        ("0", None),
+        ("0.00001", None),
+        ("100.1", None),
+        ("1e2", None),
+        ("-1", None),
+        (".5", None),
+        ("1.", None),
+        ("", None),
+        ("%", None),
+        ("99999999999999999999999", None),
+    ] {
+        assert_eq!(millionths(text.as_bytes()), budget, "{text}");
+    }
+}
+
+#[test]
+fn a_setting_that_cannot_be_read_leaves_the_default_and_a_note() {
+    for (name, value, bit) in [
+        ("MEMSHIM_INTERVAL", "often", rejected::INTERVAL),
+        ("MEMSHIM_BUDGET", "much", rejected::BUDGET),
+        ("MEMSHIM_MAX_SEGMENT", "all", rejected::MAX_SEGMENT),
+        ("MEMSHIM_SEED", "x", rejected::SEED),
+        ("MEMSHIM_INTERVAL", "", 0),
+        ("MEMSHIM_INTERVAL", "auto", 0),
+        ("MEMSHIM_BUDGET", "0.5", 0),
+    ] {
+        let mut config = Config::read();
+        config.take(name.as_bytes(), value.as_bytes());
+        assert_eq!(config.rejected, bit, "{name}={value}");
+        assert_eq!(config.interval, controller::FINEST, "{name}={value}");
+        assert_eq!(config.budget(), DEFAULT_BUDGET, "{name}={value}");
+    }
+}
+
+#[test]
+fn a_fixed_interval_has_no_budget() {
+    for (value, interval) in [
+        ("exact", Interval::EXACT),
+        ("512K", Interval::at_most(512 << 10)),
+    ] {
+        let mut config = Config::read();
+        config.take(b"MEMSHIM_INTERVAL", value.as_bytes());
+        assert_eq!((config.interval, config.budget()), (interval, 0), "{value}");
+    }
 }

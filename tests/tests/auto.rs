@@ -1,0 +1,212 @@
+//! Without any setting, small programs are seen in detail and busy ones pay no more than the budget.
+//!
+//! Needs the Debian packages g++ and python3 for the real programs; what is missing is skipped.
+
+use std::path::PathBuf;
+
+use memshim_tests::{Answer, Launch, Scene, find_installed, program, skip};
+
+#[test]
+fn a_small_program_is_seen_in_detail() {
+    // 4,000 blocks, 700 KB: one or two samples at 512 KiB.
+    let report = report_of("mixed_sizes.c", &["4000", "32"], &[]);
+    let samples = report.fact("allocated_objects");
+    assert!(
+        samples.low * 2.5 > samples.high,
+        "{samples:?} says little about 4,000 blocks"
+    );
+    assert!(samples.covers(4_001.0), "{samples:?}");
+}
+
+#[test]
+fn a_process_begins_with_a_few_kib_between_samples() {
+    let report = report_of("busy.c", &["10"], &[]);
+    assert_eq!(report.json["target"]["interval"], "4 KiB");
+    assert_eq!(report.json["target"]["budget_percent"], 0.5);
+}
+
+#[test]
+fn a_busy_program_becomes_coarse_and_keeps_to_its_budget() {
+    let report = report_of("busy.c", &["10000000"], &[]);
+    let history = report.rows("intervals");
+    assert_eq!(history[0]["interval"], "4 KiB", "{history:#?}");
+    assert!(history.len() > 1, "{history:#?}");
+    // 1.4 GB would be 350,000 samples at 4 KiB, each with an end.
+    let calls = number(&report, "slow_calls");
+    assert!(calls < 70_000.0, "{calls} calls took the slow path");
+    // The burst, as much again for a busy machine's late looks, and four times the budget.
+    let (own_ns, cpu_ns) = (number(&report, "own_cost_ns"), number(&report, "cpu_ns"));
+    assert!(own_ns < 4e6 + 0.02 * cpu_ns, "{own_ns} of {cpu_ns} ns");
+    assert!(report.fact("allocated_objects").covers(1e7));
+}
+
+#[test]
+fn a_larger_budget_keeps_a_finer_interval() {
+    let report = report_of("busy.c", &["300000"], &[("MEMSHIM_BUDGET", "100")]);
+    assert_eq!(report.json["target"]["interval"], "4 KiB");
+    assert_eq!(report.json["target"]["budget_percent"], 100.0);
+}
+
+#[test]
+fn a_fixed_interval_stays_whatever_it_costs() {
+    let report = report_of("busy.c", &["300000"], &[("MEMSHIM_INTERVAL", "2K")]);
+    assert_eq!(report.json["target"]["interval"], "2 KiB");
+    assert!(report.json["target"].get("budget_percent").is_none());
+}
+
+#[test]
+fn the_share_of_the_processor_time_is_in_every_report() {
+    let scene = Scene::new();
+    let launch = scene.preloaded(program("busy.c")).arg("3000000");
+    let outcome = launch.interval("64K").run().success();
+    let segment = scene.segment_of(outcome.pid);
+    for analysis in ["report", "sites", "leaks", "sizes"] {
+        let answer = scene.ask(analysis, &segment.path);
+        let share = answer.json["target"]["own_cost_percent"].as_f64();
+        assert!(
+            share.is_some_and(|share| share > 0.0 && share < 100.0),
+            "{analysis}: {share:?}"
+        );
+    }
+}
+
+#[test]
+fn intervals_of_python_hold_the_exact_figures() {
+    check_coverage(python(), 10);
+}
+
+#[test]
+fn intervals_of_the_cpp_compiler_hold_the_exact_figures() {
+    check_coverage(compiler(), 10);
+}
+
+#[test]
+#[ignore = "nightly: a hundred long runs"]
+fn intervals_of_a_hundred_runs_of_python_hold_the_exact_figures() {
+    check_coverage(python(), 100);
+}
+
+#[test]
+#[ignore = "nightly: a hundred long runs"]
+fn intervals_of_a_hundred_runs_of_the_cpp_compiler_hold_the_exact_figures() {
+    check_coverage(compiler(), 100);
+}
+
+/// A program that nobody here wrote, started the same way each time.
+struct Subject {
+    path: PathBuf,
+    args: Vec<String>,
+    input: &'static str,
+}
+
+fn python() -> Option<Subject> {
+    let script =
+        "import json\nfor _ in range(500): json.loads(json.dumps({'k': list(range(200))}))";
+    // What is found first may be a script that starts the interpreter.
+    let ask = "import os, sys; print(os.path.realpath(sys.executable))";
+    let asked = Launch::new(installed("python3")?)
+        .args(["-c", ask])
+        .run()
+        .success();
+    Some(Subject {
+        path: PathBuf::from(asked.stdout.trim()),
+        args: ["-c", script].map(String::from).into(),
+        input: "",
+    })
+}
+
+fn compiler() -> Option<Subject> {
+    let driver = installed("g++")?;
+    // The compiler itself, which the driver would start as another process.
+    let ask = |question: &str| {
+        let answer = Launch::new(&driver).arg(question).run().success();
+        answer.stdout.trim().to_string()
+    };
+    let args = [
+        "-quiet",
+        "-O1",
+        "-imultiarch",
+        &ask("-print-multiarch"),
+        "-",
+        "-o",
+    ];
+    let args = args.into_iter().chain(["/dev/null"]);
+    Some(Subject {
+        path: PathBuf::from(ask("-print-prog-name=cc1plus")),
+        args: args.map(String::from).collect(),
+        input: "#include <map>\n#include <string>\nint main() { std::map<int, std::string> m; m[1] = \"a\"; }\n",
+    })
+}
+
+/// At least nine of ten intervals hold what exact mode counts.
+fn check_coverage(subject: Option<Subject>, runs: u32) {
+    let Some(subject) = subject else { return };
+    let facts = ["allocated_objects", "freed_objects", "allocated_bytes"];
+    let exact = subject.report(|launch| launch);
+    let truths = facts.map(|fact| exact.exact_fact(fact) as f64);
+    let mut covered = [0; 3];
+    for seed in 1..=runs {
+        let report = subject.report(|launch| {
+            launch
+                .without_env("MEMSHIM_INTERVAL")
+                .env("MEMSHIM_SEED", seed.to_string())
+        });
+        for ((covered, fact), truth) in covered.iter_mut().zip(facts).zip(truths) {
+            *covered += u32::from(report.fact(fact).covers(truth));
+        }
+    }
+    // Of a hundred, 90: of ten, chance alone may take a few more.
+    let wanted = if runs < 100 {
+        runs * 7 / 10
+    } else {
+        runs * 9 / 10
+    };
+    assert!(
+        covered.iter().all(|covered| *covered >= wanted),
+        "{covered:?} of {runs} hold {truths:?}"
+    );
+}
+
+impl Subject {
+    fn report(&self, set: impl Fn(Launch) -> Launch) -> Answer {
+        let scene = Scene::new();
+        let launch = set(scene.preloaded(&self.path)).args(&self.args);
+        let launch = launch
+            .env("PYTHONMALLOC", "malloc")
+            .env("PYTHONHASHSEED", "0");
+        let outcome = launch.input(self.input).run().success();
+        // Names would take longer than all the rest, and are not asked about.
+        let args = ["report", "--format", "json", "--no-symbols"];
+        let reader = scene.reader(args).arg(scene.segment_of(outcome.pid).path);
+        Answer::parse(&reader.run().success().stdout)
+    }
+}
+
+fn installed(name: &str) -> Option<PathBuf> {
+    let found = find_installed(name);
+    if found.is_none() {
+        skip(&format!("{name} is not installed"));
+    }
+    found
+}
+
+/// The report of a test program without `MEMSHIM_INTERVAL`, or with the settings given.
+fn report_of(source: &str, args: &[&str], settings: &[(&str, &str)]) -> Answer {
+    let scene = Scene::new();
+    let mut launch = scene.preloaded(program(source)).args(args);
+    launch = launch.without_env("MEMSHIM_INTERVAL");
+    for (name, value) in settings {
+        launch = launch.env(name, value);
+    }
+    let outcome = launch.run().success();
+    scene.report(&scene.segment_of(outcome.pid))
+}
+
+/// A plain number among the facts of what memshim cost.
+fn number(report: &Answer, name: &str) -> f64 {
+    let sections = report.json["sections"].as_array().into_iter().flatten();
+    let mut found = sections.filter_map(|section| section["facts"][name].as_f64());
+    found
+        .next()
+        .unwrap_or_else(|| panic!("no {name} in {:#}", report.json))
+}
