@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus, Stdio};
 
 pub use libc::{SIGCONT, SIGKILL, SIGSEGV, SIGSTOP};
 
@@ -16,6 +18,23 @@ pub fn lock_exclusively(file: &File) {
         "cannot lock {file:?}: {}",
         std::io::Error::last_os_error()
     );
+}
+
+/// Runs a command to its end, without output, and gives its largest resident set.
+pub fn resident_bytes_max(command: &mut Command) -> u64 {
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+    let pid = child.expect("the command starts").id();
+    let mut status = 0;
+    // SAFETY: rusage holds numbers only, and zeros are numbers.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: both places are valid for writes during the call; the child is one that nobody else
+    // waits for, since its handle was dropped.
+    let waited = unsafe { libc::wait4(pid as i32, &mut status, 0, &mut usage) };
+    assert_eq!(waited, pid as i32, "the child can be waited for");
+    let status = ExitStatus::from_raw(status);
+    assert!(status.success(), "{command:?} ended with {status}");
+    // Linux counts it in KiB (getrusage(2)).
+    usage.ru_maxrss as u64 * 1024
 }
 
 /// Sends `signal` to one process; a process that is gone already is not an error.
