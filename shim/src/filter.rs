@@ -24,7 +24,7 @@ use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use crate::sys;
 
 /// log2 of the bytes of address space that one mark stands for.
-pub const PAGE_SHIFT: u32 = 12;
+pub const PAGE_SHIFT: u32 = 10;
 
 const PAGES: usize = 1 << (32 - PAGE_SHIFT);
 const PAGES_PER_WORD: usize = u32::BITS as usize;

@@ -44,7 +44,11 @@ const MAY_BE_UNSAFE: &[&str] = &[
 ];
 
 /// Folders of the reader that may name the segment's layout.
-const MAY_NAME_THE_SEGMENT: &[&str] = &["reader/src/source", "reader/src/event"];
+const MAY_NAME_THE_SEGMENT: &[&str] = &[
+    "reader/src/source",
+    "reader/src/event",
+    "reader/benches/segment",
+];
 
 /// What the modules in a folder of the reader may import from their own crate.
 const ARROWS: &[(&str, &[&str])] = &[("reader/src/output", &["report", "output"])];

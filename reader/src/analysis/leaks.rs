@@ -98,11 +98,16 @@ fn births(history: &History, sites: &[(SiteIndex, &Site)]) -> Vec<Vec<Birth>> {
     for (place, (index, _)) in sites.iter().enumerate() {
         places[*index] = Some(place);
     }
-    let mut births = vec![Vec::new(); sites.len()];
-    for block in &history.blocks {
-        if let Some(place) = places[block.site()] {
-            births[place].push((block.birth_ticks, block.weight().objects));
-        }
+    let placed = || {
+        let blocks = history.blocks.iter();
+        blocks.filter_map(|block| Some((places[block.site()]?, block)))
+    };
+    // Counted first, since lists that grow take up to twice what they hold.
+    let mut counts = vec![0; sites.len()];
+    placed().for_each(|(place, _)| counts[place] += 1);
+    let mut births: Vec<Vec<Birth>> = counts.into_iter().map(Vec::with_capacity).collect();
+    for (place, block) in placed() {
+        births[place].push((block.birth_ticks, block.weight().objects));
     }
     births
 }

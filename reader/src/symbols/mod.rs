@@ -15,7 +15,7 @@ mod files;
 mod locate;
 mod resolve;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -120,8 +120,11 @@ impl Symbols {
     /// The calls that no earlier report had, by module.
     fn unknown_calls(&self, report: &mut Report, modules: &[Module]) -> BTreeMap<usize, Vec<u64>> {
         let mut wanted: BTreeMap<usize, BTreeSet<u64>> = BTreeMap::new();
+        // Stacks share their frames: most were met before, and cost no more than that.
+        let mut met = HashSet::new();
         for frame in report.stacks_mut().flat_map(|stack| &stack.0) {
-            if let Some((index, call)) = key(frame, modules)
+            if met.insert(Arc::as_ptr(frame))
+                && let Some((index, call)) = key(frame, modules)
                 && !self.known.contains_key(&(index, call))
             {
                 wanted.entry(index).or_default().insert(call);

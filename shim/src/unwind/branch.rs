@@ -39,6 +39,7 @@ struct Branch {
 pub(super) struct Branches([Branch; BRANCHES]);
 
 impl Branches {
+    #[cfg(test)]
     pub(super) const fn new() -> Branches {
         Branches(
             [const {

@@ -200,6 +200,7 @@ pub(super) struct Chain<const ROOM: usize> {
 pub(super) type Trunk = Chain<CAPACITY>;
 
 impl<const ROOM: usize> Chain<ROOM> {
+    #[cfg(test)]
     pub(super) const fn new() -> Chain<ROOM> {
         Chain {
             len: 0,

@@ -27,6 +27,7 @@ use super::find::Object;
 use super::frame::{By, Frame};
 use super::stack::Stack;
 use super::{End, Registers, StackRange, cache, hash};
+use loose::kept;
 
 /// What a thread remembers of its last walk. All zeros are a value: nothing is remembered.
 ///
@@ -68,6 +69,7 @@ pub struct Recognised {
     /// Its site, if [`Memo::set_site`] told it in time; else 0.
     pub site: u32,
     /// How many frames there are to be had from [`Memo::frames`].
+    #[cfg_attr(not(test), expect(dead_code, reason = "the tests compare it"))]
     pub len: usize,
     /// How many frames were left out in the middle, for lack of room.
     pub elided: u64,
@@ -116,6 +118,7 @@ pub fn walk_again(
 
 impl Memo {
     /// Nothing remembered.
+    #[cfg(test)]
     pub const fn new() -> Memo {
         Memo {
             generation: 0,
@@ -484,17 +487,4 @@ fn step_from(
         Err(_) => step::UNUSUAL,
     };
     (caller, step)
-}
-
-/// Of remembered links, the outer and the inner ones that are kept; all are outer ones if there is
-/// room.
-fn kept(links: &[Link]) -> (&[Link], &[Link]) {
-    if links.len() <= FRAMES_MAX {
-        return (links, &[]);
-    }
-    let (outer, _) = links
-        .split_at_checked(FRAMES_MAX - FRAMES_MAX / 2)
-        .unwrap_or((links, &[]));
-    let inner = links.len() - FRAMES_MAX / 2;
-    (outer, links.get(inner..).unwrap_or(&[]))
 }

@@ -21,22 +21,17 @@
 #[path = "x86_64.rs"]
 mod arch;
 mod auxiliary;
-#[allow(dead_code, reason = "exact mode does not use it yet")]
 mod branch;
 mod bytes;
 mod cache;
-#[allow(dead_code, reason = "exact mode does not use it yet")]
 mod chain;
 #[cfg(feature = "check-walks")]
-#[allow(dead_code, reason = "exact mode does not use it yet")]
 pub mod checked;
 mod eh_frame;
 mod expression;
 mod find;
 mod frame;
-#[allow(dead_code, reason = "exact mode does not use it yet")]
 mod hash;
-#[allow(dead_code, reason = "exact mode does not use it yet")]
 mod memo;
 mod program;
 mod retrace;
@@ -51,10 +46,8 @@ mod unusual;
 pub use cache::forget_rules;
 pub use find::{Object, find_object};
 use frame::Frame;
-#[allow(unused_imports, reason = "exact mode does not use it yet")]
 pub use hash::hash_of;
-#[allow(unused_imports, reason = "exact mode does not use it yet")]
-pub use memo::{Memo, Recognised, walk_again};
+pub use memo::{Memo, walk_again};
 use stack::Stack;
 pub use stack::StackRange;
 

@@ -7,7 +7,7 @@
 
 use memshim_abi::sites::FRAMES_MAX;
 
-use super::super::chain::{CAPACITY, LONGEST};
+use super::super::chain::{CAPACITY, LONGEST, Link};
 use super::super::find::Object;
 use super::super::frame::Frame;
 use super::super::stack::Stack;
@@ -120,4 +120,17 @@ impl Memo {
         }
         self.loose_walk(walk)
     }
+}
+
+/// Of remembered links, the outer and the inner ones that are kept; all are outer ones if there is
+/// room.
+pub(super) fn kept(links: &[Link]) -> (&[Link], &[Link]) {
+    if links.len() <= FRAMES_MAX {
+        return (links, &[]);
+    }
+    let (outer, _) = links
+        .split_at_checked(FRAMES_MAX - FRAMES_MAX / 2)
+        .unwrap_or((links, &[]));
+    let inner = links.len() - FRAMES_MAX / 2;
+    (outer, links.get(inner..).unwrap_or(&[]))
 }
