@@ -79,7 +79,7 @@ pub fn mark() {
     // Relaxed: see `allocate`.
     if USED.load(Ordering::Relaxed) > 0 {
         let start = ARENA.0.get() as u64;
-        let pages = (start..start + ARENA_BYTES as u64).step_by(1 << filter::PAGE_SHIFT);
+        let pages = (start..start + ARENA_BYTES as u64).step_by(1 << filter::GRANULE_SHIFT);
         pages.for_each(filter::mark_for_good);
     }
 }

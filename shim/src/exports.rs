@@ -9,7 +9,7 @@ use core::arch::naked_asm;
 use core::ffi::{c_int, c_void};
 use core::mem::offset_of;
 
-use crate::filter::{MARKS, PAGE_SHIFT};
+use crate::filter::{GRANULE_SHIFT, MARKS};
 use crate::real::{REAL, Real};
 use crate::{modules, slow};
 
@@ -71,7 +71,7 @@ macro_rules! entry {
                 real = sym REAL,
                 place = const offset_of!(Real, $name),
                 marks = sym MARKS,
-                shift = const PAGE_SHIFT,
+                shift = const GRANULE_SHIFT,
             )
         }
     };

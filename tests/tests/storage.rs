@@ -114,7 +114,7 @@ fn a_limit_of_512_kib_on_files_is_survived() {
 
 #[test]
 fn a_limit_on_the_address_space_is_survived() {
-    for kib in [12_000, 16_000, 24_000, 64_000] {
+    for kib in [14_000, 16_000, 24_000, 64_000] {
         let scene = Scene::new();
         let limit = format!("ulimit -v {kib}");
         let alone = limited(&scene, &limit)
