@@ -70,6 +70,14 @@ impl AddressMap {
         Some(slot)
     }
 
+    /// Has the entry of an address brought into the cache, for a look-up that comes soon.
+    #[inline(always)]
+    pub fn expect(self, address: u64) {
+        if let Some(place) = self.place(address) {
+            sys::prefetch(place);
+        }
+    }
+
     #[inline(always)]
     fn place(self, address: u64) -> Option<&'static AtomicU32> {
         // Acquire pairs with the Release in `make_leaf`.

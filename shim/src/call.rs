@@ -366,6 +366,10 @@ fn find_thread(block: &'static Block) -> Option<(&'static Runtime, &'static Thre
 
 /// Adds what the calling thread has counted for itself, its exact bytes among it.
 pub fn flush() {
+    // A thread that never came here has nothing, and is not to look as if it had.
+    if known_thread(tls::block()).is_none() {
+        return;
+    }
     let Some(mut call) = Call::enter() else {
         return;
     };

@@ -314,6 +314,16 @@ fn find_bypass() -> u64 {
     }
 }
 
+/// A call of the program's has come here, so its own malloc, if it seemed to have one, is not in the
+/// way: an executable at a fixed address only lends its functions' names to all.
+pub fn note_call(runtime: &Runtime) {
+    // Relaxed: a note by itself; the process's children learn it too.
+    if BYPASS.load(Ordering::Relaxed) == bypass::OWN_MALLOC {
+        BYPASS.store(bypass::NONE, Ordering::Relaxed);
+        set(runtime.segment(), at::BYPASS, bypass::NONE);
+    }
+}
+
 /// Has `call::end` called when the calling thread ends.
 pub fn watch_thread_end(value: &thread::Thread) {
     // Relaxed: set while booting.

@@ -14,6 +14,7 @@ use memshim_abi::slots::{self, Slot, state};
 use memshim_abi::weight::{Interval, Weight};
 use memshim_abi::{counters, header, peak, ring, threads};
 
+use crate::address_map::AddressMap;
 use crate::blocks::Blocks;
 use crate::call::Call;
 use crate::real::Real;
@@ -37,6 +38,9 @@ pub fn birth<const EXACT: bool>(
     registers: Registers,
 ) {
     let runtime = call.runtime;
+    if EXACT {
+        AddressMap.expect(ptr as u64);
+    }
     call.stamp();
     let site = stack::site_of::<EXACT>(call, registers);
     let usable = Real::usable_size(kind, ptr).unwrap_or(size);

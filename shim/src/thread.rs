@@ -107,6 +107,7 @@ pub fn attach(
         .thread
         .store(core::ptr::from_ref(thread).cast_mut(), Ordering::Relaxed);
     block.generation.store(generation, Ordering::Relaxed);
+    lifecycle::note_call(runtime);
     // Relaxed: a hint for threads that might be alone.
     runtime.attached.fetch_add(1, Ordering::Relaxed);
     lifecycle::watch_thread_end(thread);

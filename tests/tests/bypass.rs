@@ -50,6 +50,15 @@ fn a_program_with_its_own_malloc_runs_and_the_reader_says_why_it_is_silent() {
 }
 
 #[test]
+fn a_program_at_a_fixed_address_is_not_taken_for_one_with_its_own_malloc() {
+    let scene = Scene::new();
+    let fixed = program_with("fixed_address.c", &["-no-pie", "-fno-pie"]);
+    let outcome = run_by_reader(&scene, &fixed, &[]);
+    let said = format!("{}{}", outcome.stdout, outcome.stderr);
+    assert!(!said.contains("own malloc"), "{said}");
+}
+
+#[test]
 fn a_setuid_program_runs_and_the_reader_says_why_it_is_silent() {
     if !is_root() {
         return skip("only root can make a program that runs as somebody else");
