@@ -69,7 +69,10 @@ pub struct Recognised {
     /// Its site, if [`Memo::set_site`] told it in time; else 0.
     pub site: u32,
     /// How many frames there are to be had from [`Memo::frames`].
-    #[cfg_attr(not(test), expect(dead_code, reason = "the tests compare it"))]
+    #[cfg_attr(
+        not(any(test, feature = "check-walks")),
+        expect(dead_code, reason = "for tests")
+    )]
     pub len: usize,
     /// How many frames were left out in the middle, for lack of room.
     pub elided: u64,

@@ -26,7 +26,7 @@ mod bytes;
 mod cache;
 mod chain;
 #[cfg(feature = "check-walks")]
-pub mod checked;
+mod checked;
 mod eh_frame;
 mod expression;
 mod find;
