@@ -11,8 +11,8 @@ use crate::event::EVENT_WORDS;
 use crate::region::RegionShape;
 use crate::ring::{CHUNK_EVENTS, CHUNK_WORDS, Lease, Serials, read, release, write};
 
-/// Words of the chunk that exist: its head, and the first two words of the first event.
-const WORDS: usize = 10;
+/// Words of the chunk that exist: its head and the first event.
+const WORDS: usize = 12;
 
 const REGION: RegionShape = RegionShape {
     first_word: 0,
