@@ -103,6 +103,15 @@ impl Call {
         Some(unsafe { &mut *cell.0.get() })
     }
 
+    /// Has the slot of the next block brought into the cache, while the real allocator works.
+    #[inline(always)]
+    pub fn expect_slot(&mut self) {
+        let slot = self.exact().and_then(|exact| exact.slots.next());
+        if let Some(row) = slot.and_then(|slot| self.runtime.slot(slot)) {
+            sys::prefetch(row);
+        }
+    }
+
     /// Both parts of the thread's own.
     #[inline(always)]
     pub fn own_and_exact(&mut self) -> Option<(&mut Own, &mut Exact)> {

@@ -113,6 +113,21 @@ impl<const FIRST: usize, const STEP: u32> Index<FIRST, STEP> {
         self.search(key, |_, _, row| is_row(row))
     }
 
+    /// As [`Self::find`], for keys that are never taken out: one that is found in an older level is
+    /// put into the newest one as well, where the next look begins.
+    pub fn find_often(&self, key: u64, is_row: impl Fn(u32) -> bool) -> Option<u32> {
+        let probe = Probe::of(key);
+        let newest = self.newest_level();
+        let (level, row) = (0..=newest).rev().find_map(|level| {
+            let row = self.search_at(level, &probe, |_, _, row| is_row(row))?;
+            Some((level, row))
+        })?;
+        if level != newest {
+            self.insert_at(newest, &probe, row);
+        }
+        Some(row)
+    }
+
     /// Takes a key out; gives its row, which then belongs to the caller.
     pub fn take(&self, key: u64, is_row: impl Fn(u32) -> bool) -> Option<u32> {
         self.search(key, |place, entry, row| {
@@ -126,16 +141,26 @@ impl<const FIRST: usize, const STEP: u32> Index<FIRST, STEP> {
 
     fn search(&self, key: u64, accept: impl Fn(&AtomicU64, u64, u32) -> bool) -> Option<u32> {
         let probe = Probe::of(key);
-        for level in (0..=self.newest_level()).rev() {
-            for hash in probe.hashes {
-                for place in self.bucket(level, hash).into_iter().flatten() {
-                    // Acquire pairs with the Release in `insert_at`.
-                    let entry = place.load(Ordering::Acquire);
-                    if let Some(row) = probe.row(entry)
-                        && accept(place, entry, row)
-                    {
-                        return Some(row);
-                    }
+        (0..=self.newest_level())
+            .rev()
+            .find_map(|level| self.search_at(level, &probe, &accept))
+    }
+
+    #[inline(always)]
+    fn search_at(
+        &self,
+        level: usize,
+        probe: &Probe,
+        accept: impl Fn(&AtomicU64, u64, u32) -> bool,
+    ) -> Option<u32> {
+        for hash in probe.hashes {
+            for place in self.bucket(level, hash).into_iter().flatten() {
+                // Acquire pairs with the Release in `insert_at`.
+                let entry = place.load(Ordering::Acquire);
+                if let Some(row) = probe.row(entry)
+                    && accept(place, entry, row)
+                {
+                    return Some(row);
                 }
             }
         }
@@ -187,6 +212,17 @@ mod tests {
             assert_eq!(index.take(key(row), |found| found == row), Some(row));
             assert_eq!(index.take(key(row), |found| found == row), None);
         }
+    }
+
+    #[test]
+    fn a_key_that_is_looked_for_often_is_found_in_every_level_and_stays_one_row() {
+        let index = index(100_000);
+        let key = |row: u32| u64::from(row) << 8;
+        (0..50_000).for_each(|row| assert!(index.insert(key(row), row)));
+        for row in (0..50_000).chain(0..50_000) {
+            assert_eq!(index.find_often(key(row), |found| found == row), Some(row));
+        }
+        assert_eq!(index.find_often(key(60_000), |_| true), None);
     }
 
     #[test]

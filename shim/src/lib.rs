@@ -57,6 +57,7 @@ mod runtime;
 mod sample;
 mod scratch;
 mod segment;
+mod site_cache;
 mod slot_cache;
 mod slow;
 mod stack;

@@ -165,13 +165,12 @@ fn claim_more_slots(call: &mut Call) -> Option<u32> {
     let most = private::recycle_links().len() as u64;
     let fresh = runtime.claim(Region::Slots, SlotCache::CLAIM.into());
     let slots = &mut call.exact()?.slots;
-    match fresh {
-        Some(first) if first + u64::from(SlotCache::CLAIM) <= most => {
-            slots.add_fresh(first as u32);
-            slots.take()
-        }
-        _ => slots.take_freed(),
+    if let Some(first) = fresh.filter(|first| first + u64::from(SlotCache::CLAIM) <= most) {
+        slots.add_fresh(first as u32);
+        return slots.take();
     }
+    let last = runtime.claim(Region::Slots, 1).filter(|slot| *slot < most);
+    last.map(|slot| slot as u32).or_else(|| slots.take_freed())
 }
 
 /// A slot that all threads share: a fresh one while few were freed, else the one freed longest ago.
@@ -185,7 +184,7 @@ fn claim_shared_slot(runtime: &'static Runtime, interval: Interval) -> Option<u3
     let table = runtime.table(Region::Slots)?;
     let most = table.capacity().min(private::recycle_links().len() as u64);
     let live = table.used().saturating_sub(recycle.len());
-    if live > most / 4 * 3 {
+    if live > most / 4 * 3 && interval != Interval::EXACT {
         coarsen(runtime, interval);
     }
     if table.used() >= most {

@@ -35,6 +35,15 @@ impl SlotCache {
         Some(slot)
     }
 
+    /// The slot that [`Self::take`] would give.
+    #[inline(always)]
+    pub fn next(&self) -> Option<u32> {
+        if self.len > RECENT {
+            return self.freed.get(self.first).copied();
+        }
+        (self.fresh_left > 0).then_some(self.fresh)
+    }
+
     /// The slot freed longest ago, however few there are.
     #[inline(always)]
     pub fn take_freed(&mut self) -> Option<u32> {

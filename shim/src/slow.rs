@@ -37,6 +37,7 @@ fn allocate(
     if interval.is_none() {
         call.leave_untimed();
     }
+    call.expect_slot();
     let ptr = real();
     if let Some(interval) = interval
         && !ptr.is_null()

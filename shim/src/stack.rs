@@ -67,10 +67,16 @@ fn site_again(call: &mut Call, registers: Registers) -> Row {
     }
     let hash = odd(found.hash);
     let flags = note(runtime, &mut own.tally, found.end, found.elided);
+    let generation = unwind::rules_generation();
+    if let Some(number) = exact.sites.get(hash, generation) {
+        exact.memo.set_site(number);
+        return Row { number, writer };
+    }
     let row = find(runtime, hash, writer)
         .unwrap_or_else(|| make_last(runtime, &exact.memo, hash, flags, now, writer));
     if row != UNKNOWN {
         exact.memo.set_site(row.number);
+        exact.sites.put(hash, generation, row.number);
     }
     row
 }
@@ -129,7 +135,7 @@ fn find(runtime: &'static Runtime, hash: u64, writer: u16) -> Option<Row> {
             .site(row)
             .is_some_and(|row| sites::key_of(row) == key)
     };
-    let number = runtime.site_index().find(key, is_same)?;
+    let number = runtime.site_index().find_often(key, is_same)?;
     Some(Row { number, writer })
 }
 

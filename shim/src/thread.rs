@@ -9,6 +9,7 @@ use memshim_abi::{counters, threads};
 
 use crate::runtime::Runtime;
 use crate::sample::Random;
+use crate::site_cache::SiteCache;
 use crate::slot_cache::SlotCache;
 use crate::tally::Tally;
 use crate::tls::Block;
@@ -54,6 +55,8 @@ pub struct Own {
 pub struct Exact {
     /// Slots that are free for its next blocks.
     pub slots: SlotCache,
+    /// The stacks that it met lately.
+    pub sites: SiteCache,
     /// Its last walk.
     pub memo: Memo,
 }

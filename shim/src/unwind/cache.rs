@@ -1,12 +1,13 @@
 //! Remembers the rule of every return address seen so far, for the whole process, without a lock.
 //!
 //! ```text
-//!  63 .............................. 32   31 ............... 0
-//!  tag: bits 47..15 of the address         rule (see rule.rs)
+//!  63 ....................................... 32   31 ............... 0
+//!  tag: bits 46..19 and the low 4 of the address    rule (see rule.rs)
 //! ```
-//! The bucket's number is the low 15 bits of the address mixed with the next 15, so bucket and tag
-//! together are the whole address: a hit is never another address's rule. A bucket has two entries, the
-//! last one learnt first. Each entry is one word and says everything about itself; threads that
+//! The bucket's number is bits 18..4 of the address mixed with the 15 above, so bucket and tag
+//! together are the whole address: a hit is never another address's rule. Neighbours in the code are
+//! neighbours in the table, four buckets to a cache line. A bucket has two entries, the last one
+//! learnt first. Each entry is one word and says everything about itself; threads that
 //! write one at the same time lose a rule, which is learnt again, and nothing else. The table
 //! begins as zero pages, so it costs only what is used.
 
@@ -19,6 +20,8 @@ use super::arch::ADDRESS_BITS;
 use super::rule::Rule;
 
 const BUCKET_BITS: u32 = 15;
+/// Addresses that differ in these alone share a bucket.
+const LOW_BITS: u32 = 4;
 const BUCKETS: usize = 1 << BUCKET_BITS;
 
 /// How often all rules were forgotten.
@@ -30,14 +33,19 @@ static RULES: [Bucket; BUCKETS] =
     [const { [const { AtomicU64::new(0) }, const { AtomicU64::new(0) }] }; BUCKETS];
 
 fn bucket(address: u64) -> Option<&'static Bucket> {
-    let mixed = address ^ address >> BUCKET_BITS;
+    let mixed = address >> LOW_BITS ^ address >> (LOW_BITS + BUCKET_BITS);
     RULES.get(mixed as usize & (BUCKETS - 1))
 }
 
-/// An empty entry is tagged for the lowest 32 KiB of memory, which hold no code: its rule has no
+fn tag(address: u64) -> u64 {
+    let low = address & ((1 << LOW_BITS) - 1);
+    address >> (LOW_BITS + BUCKET_BITS) << LOW_BITS | low
+}
+
+/// An empty entry is tagged for the lowest 512 KiB of memory, which hold no code: its rule has no
 /// kind, and is followed like one for code without unwind data.
 fn rule_if_tagged(entry: u64, address: u64) -> Option<Rule> {
-    (entry >> 32 == address >> BUCKET_BITS).then(|| Rule::from_bits(entry as u32))
+    (entry >> 32 == tag(address)).then(|| Rule::from_bits(entry as u32))
 }
 
 /// The rule of a return address, if it was learnt and not displaced.
@@ -57,7 +65,7 @@ pub(super) fn insert(address: u64, rule: Rule) {
     let Some([first, second]) = bucket(address) else {
         return;
     };
-    let entry = (address >> BUCKET_BITS) << 32 | u64::from(rule.bits());
+    let entry = tag(address) << 32 | u64::from(rule.bits());
     // Relaxed: as in `get`.
     second.store(first.load(Relaxed), Relaxed);
     first.store(entry, Relaxed);
@@ -66,7 +74,7 @@ pub(super) fn insert(address: u64, rule: Rule) {
 /// A number that is another one after each [`forget_rules`]: what was learnt from rules before, and
 /// kept elsewhere, is void then.
 #[inline]
-pub(super) fn generation() -> u64 {
+pub fn generation() -> u64 {
     // Acquire: pairs with the Release in `forget_rules`; who sees its number sees no older rule.
     GENERATION.load(Acquire)
 }

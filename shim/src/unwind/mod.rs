@@ -43,7 +43,7 @@ mod table;
 mod tests;
 mod unusual;
 
-pub use cache::forget_rules;
+pub use cache::{forget_rules, generation as rules_generation};
 pub use find::{Object, find_object};
 use frame::Frame;
 pub use hash::hash_of;
