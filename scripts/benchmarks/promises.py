@@ -81,7 +81,7 @@ def sampled_event(
                 continue
             result, facts = run_and_read(place, setting, program)
             shimmed.append(result.target_ms)
-            own.append(facts["own_time_per_call_ns"])
+            own.append(facts["own_time_per_event_ns"])
             # Each sampled block took the slow path twice: at its birth and at its death.
             samples.append(facts["slow_calls"] / 2)
     added_us = (Spread.of(shimmed).median - Spread.of(plain).median) * 1000
