@@ -33,8 +33,9 @@ const EVENTS_AT: usize = 8;
 /// Events in a full chunk.
 pub const CHUNK_EVENTS: usize = (CHUNK_WORDS - EVENTS_AT) / EVENT_WORDS;
 
-/// Busy chunks a writer passes over before it drops the event.
-const TRIES: usize = 8;
+/// Busy chunks a writer passes over before it drops the event: a quarter may be held at a time, and
+/// all of those may lie in a row. Fewer for loom, which tries every one.
+const TRIES: usize = if cfg!(loom) { 8 } else { 128 };
 
 /// A thread's right to append to one chunk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
