@@ -68,6 +68,9 @@ const STRAYS_PER_SAMPLING: u64 = 1;
 /// clock readings, and cache lines that the program misses afterwards. Measured; see the README.
 const UNSEEN_PER_EVENT_NS: u64 = 150;
 
+/// The same where every block is recorded, and what an event needs is at hand.
+const UNSEEN_PER_EVENT_EXACT_NS: u64 = 25;
+
 /// What a free or realloc takes that looks for its block and finds none. Measured likewise.
 const STRAY_NS: u64 = 25;
 
@@ -415,8 +418,14 @@ fn total(runtime: &Runtime, rate: &Rate) -> Spending {
 /// What all events took beyond the time that they measured, ns.
 fn unseen_ns(runtime: &Runtime) -> u64 {
     let [born, died] = [counters::SAMPLED, counters::FREED].map(|id| runtime.counted(id));
-    born.saturating_add(died)
-        .saturating_mul(UNSEEN_PER_EVENT_NS)
+    // Relaxed: exact mode is chosen before the phase becomes RUNNING, and stays.
+    let is_exact = runtime.interval.load(Ordering::Relaxed) == 0;
+    let each = if is_exact {
+        UNSEEN_PER_EVENT_EXACT_NS
+    } else {
+        UNSEEN_PER_EVENT_NS
+    };
+    born.saturating_add(died).saturating_mul(each)
 }
 
 /// Shows readers what was used, and all that it cost, one-time work included.
