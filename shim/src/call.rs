@@ -47,12 +47,13 @@ impl Call {
             Some(known) => known,
             None => enter_anew(block)?,
         };
+        let head = runtime.head()?;
         // Relaxed here and below: only this thread and its signal handlers touch the block.
         block.inside.store(1, Ordering::Relaxed);
         compiler_fence(Ordering::SeqCst);
         let mut call = Self {
             block,
-            head: runtime.head()?,
+            head,
             runtime,
             thread,
             now: 0,
