@@ -101,17 +101,18 @@ fn a_thread_is_seen_with_its_name_and_start() {
     });
 }
 
+const IDENTITY: Identity = Identity {
+    hash: 1,
+    writer: 7,
+    first_frame: 0,
+    depth: 2,
+    flags: 3,
+    modules: 4,
+    made_ticks: 5,
+};
+
 #[test]
 fn a_site_is_seen_with_its_identity_and_its_frames() {
-    const IDENTITY: Identity = Identity {
-        hash: 1,
-        writer: 7,
-        first_frame: 0,
-        depth: 2,
-        flags: 3,
-        modules: 4,
-        made_ticks: 5,
-    };
     explore(Switches::Any, || {
         let words = words(sites::SITE_WORDS + 2);
         let view = View::new(&words, &[0..2, 8..10]);
@@ -130,5 +131,21 @@ fn a_site_is_seen_with_its_identity_and_its_frames() {
         }
         sites::publish(words.first_chunk().expect("a row"), &IDENTITY);
         reader.join().unwrap();
+    });
+}
+
+#[test]
+fn a_writer_that_finds_the_row_of_another_sees_what_it_is() {
+    explore(Switches::Any, || {
+        let words = words(sites::SITE_WORDS);
+        let seen = words.clone();
+        let writer = spawn(move || {
+            let row = seen.first_chunk().expect("a row");
+            if sites::key_of(row) != 0 {
+                assert_eq!(sites::identity(row), IDENTITY);
+            }
+        });
+        sites::publish(words.first_chunk().expect("a row"), &IDENTITY);
+        writer.join().unwrap();
     });
 }
