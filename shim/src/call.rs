@@ -138,12 +138,6 @@ impl Call {
         peak::heap(self.head)
     }
 
-    /// Adds to one of [`counters`].
-    #[inline(always)]
-    pub fn count(&self, counter: usize, by: u64) {
-        self.runtime.count(counter, by);
-    }
-
     /// The changes of the live totals that the thread has not told yet; for exact mode.
     #[inline(always)]
     pub fn pending(&self) -> Option<Pending<'static>> {

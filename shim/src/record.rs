@@ -74,8 +74,8 @@ pub fn birth<const EXACT: bool>(
         }
     }
     if !is_tracked {
-        call.count(counters::SLOTS_LOST, 1);
-        call.count(counters::UNTRACKED_BYTES, weight.bytes);
+        call.runtime.count(counters::SLOTS_LOST, 1);
+        call.runtime.count(counters::UNTRACKED_BYTES, weight.bytes);
     }
     call.own().tally.sampled += 1;
     write_event::<EXACT>(call, Act::Birth, &block);
@@ -140,7 +140,7 @@ fn end_missed(call: &mut Call, slot: u32) {
         return;
     };
     filter::remove(block.address);
-    call.count(counters::FREES_MISSED, 1);
+    call.runtime.count(counters::FREES_MISSED, 1);
     let taken = Taken { slot, block };
     death(call, &taken, Act::FoundDead);
 }
@@ -406,7 +406,7 @@ fn write_event<const EXACT: bool>(call: &mut Call, act: Act, block: &Slot) {
     if appended || lease_and_write::<EXACT>(call, &words) {
         call.own().tally.events += 1;
     } else {
-        call.count(counters::EVENTS_LOST, 1);
+        call.runtime.count(counters::EVENTS_LOST, 1);
     }
 }
 

@@ -7,6 +7,7 @@ use super::{check_against_libgcc, new_memory};
 // gcc's code for a function that aligns its stack and calls alloca; and a function that calls
 // another on a new stack, keeping the old one in rbp, as Rust's psm does.
 global_asm!(
+    ".globl memshim_test_aligned",
     "memshim_test_aligned: .cfi_startproc",
     "lea r10, [rsp + 8]",
     ".cfi_def_cfa r10, 0",

@@ -8,8 +8,8 @@ use std::hint::black_box;
 use super::memo::Checked;
 use super::{new_memory, registers_here};
 
-// A function that makes room for as many bytes as it is told before it calls another; one whose
-// stack gcc aligns; and a pair like setjmp and longjmp.
+// A function that makes room for as many bytes as it is told before it calls another; and a pair
+// like setjmp and longjmp.
 global_asm!(
     "memshim_test_with_room: .cfi_startproc",
     "push rbp",
@@ -20,26 +20,6 @@ global_asm!(
     "sub rsp, rsi",
     "call rdi",
     "leave",
-    ".cfi_def_cfa rsp, 8",
-    "ret",
-    ".cfi_endproc",
-    "memshim_test_realigned: .cfi_startproc",
-    "lea r10, [rsp + 8]",
-    ".cfi_def_cfa r10, 0",
-    "and rsp, -32",
-    "push qword ptr [r10 - 8]",
-    "push rbp",
-    "mov rbp, rsp",
-    ".cfi_escape 0x10, 6, 2, 0x76, 0",
-    "push r10",
-    ".cfi_escape 0x0f, 3, 0x76, 0x78, 6",
-    "sub rsp, 40",
-    "call rdi",
-    "add rsp, 40",
-    "pop r10",
-    ".cfi_def_cfa r10, 0",
-    "pop rbp",
-    "lea rsp, [r10 - 8]",
     ".cfi_def_cfa rsp, 8",
     "ret",
     ".cfi_endproc",
@@ -79,7 +59,7 @@ type Then = extern "C" fn();
 
 unsafe extern "C" {
     fn memshim_test_with_room(then: Then, bytes: u64);
-    fn memshim_test_realigned(then: Then);
+    fn memshim_test_aligned(then: Then);
     fn memshim_test_catch(then: Then, place: &mut u64);
     fn memshim_test_throw(place: u64) -> !;
 }
@@ -180,7 +160,7 @@ fn call_in_some_way() {
         // SAFETY: makes room for a multiple of 16 bytes, and calls the function.
         24..28 => unsafe { memshim_test_with_room(node, 16 * tree.below(100)) },
         // SAFETY: calls the function.
-        28..30 => unsafe { memshim_test_realigned(node) },
+        28..30 => unsafe { memshim_test_aligned(node) },
         30..33 => by_qsort(),
         33 => catch(),
         34 => throw(),
