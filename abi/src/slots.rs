@@ -82,6 +82,11 @@ impl Slot {
     pub const fn is_live(&self) -> bool {
         matches!(self.state, state::LIVE | state::REALLOCATING)
     }
+
+    /// Whether the block is dead and its death was seen when it happened.
+    pub const fn is_death_seen(&self) -> bool {
+        matches!(self.state, state::FREED)
+    }
 }
 
 /// The writer's half: fills a slot that the caller owns and publishes it as live.

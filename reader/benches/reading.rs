@@ -7,7 +7,7 @@ mod segment;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use memshim_reader::analysis;
-use memshim_reader::event::Kept;
+use memshim_reader::event::Ring;
 use memshim_reader::history::History;
 use memshim_reader::report::Unit;
 use memshim_reader::session::{Request, Session};
@@ -51,7 +51,7 @@ fn ring(bencher: Bencher<'_, '_>) {
     let segment = segment(amounts);
     bencher
         .counter(ItemsCount::new(amounts.events))
-        .bench_local(|| Kept::of(&segment, &mut Issues::default()));
+        .bench_local(|| Ring::of(&segment, &mut Issues::default()).kept);
 }
 
 #[divan::bench(sample_count = 20)]

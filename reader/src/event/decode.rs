@@ -31,7 +31,23 @@ pub(crate) fn for_each_chunk(
     }
 }
 
-/// Leases of chunks that were given so far.
-pub(crate) fn leases(segment: &Segment) -> u64 {
-    segment.header().word(at::RING_LEASES)
+/// What the header says about the chunks that were leased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Leases {
+    /// How many were given so far.
+    pub(crate) given: u64,
+    /// The serial of the latest.
+    pub(crate) latest: u64,
+    /// Chunks that there are; each lease takes the place of the one so many before it.
+    pub(crate) chunks: u64,
+}
+
+/// The leases of a segment.
+pub(crate) fn leases(segment: &Segment) -> Leases {
+    let header = segment.header();
+    Leases {
+        given: header.word(at::RING_LEASES),
+        latest: header.word(at::RING_SERIAL),
+        chunks: header.region(Region::Ring).rows,
+    }
 }

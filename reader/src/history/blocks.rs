@@ -9,6 +9,10 @@ use crate::source::{Interval, Issues, Kind, Segment, Slot, Weight};
 /// for a segment that lies.
 const ROWS_MAX: usize = 1 << 20;
 
+/// Dead blocks that are kept of a segment whose program freed millions at its end: as many as a
+/// ring has events.
+const DEAD_MAX: usize = 1 << 17;
+
 /// One sampled block that is alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Block {
@@ -55,11 +59,49 @@ impl Block {
     }
 }
 
+/// One sampled block that is dead, as its slot tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Dead {
+    pub(crate) address: u64,
+    pub(crate) birth_ticks: u64,
+    pub(crate) death_ticks: u64,
+    pub(crate) size_bytes: u64,
+    /// Rows in the segment: of its site, of the thread that allocated it, of the one that freed it.
+    pub(crate) site: u32,
+    pub(crate) thread: u32,
+    pub(crate) freed_by: u32,
+    pub(crate) slack_bytes: u32,
+    pub(crate) interval: Interval,
+    pub(crate) kind: Kind,
+    /// Whether it was freed, and not only found dead.
+    pub(crate) is_death_seen: bool,
+}
+
+impl Dead {
+    fn of(slot: &Slot) -> Dead {
+        Dead {
+            address: slot.address,
+            birth_ticks: slot.birth_ticks,
+            death_ticks: slot.death_ticks,
+            size_bytes: slot.size_bytes,
+            site: slot.site,
+            thread: slot.thread,
+            freed_by: slot.freed_by,
+            slack_bytes: slot.slack_bytes,
+            interval: slot.interval,
+            kind: slot.kind,
+            is_death_seen: slot.is_death_seen(),
+        }
+    }
+}
+
 /// What the slots of a segment hold.
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
     /// The blocks that are alive; their sites are rows still.
     live: Vec<Block>,
+    /// The blocks that are dead and whose slots were not used again yet.
+    dead: Vec<Dead>,
     /// The smallest block, dead or alive, by row of its site; `u64::MAX` where there is none.
     smallest: Vec<u64>,
 }
@@ -82,7 +124,27 @@ impl Slots {
         }
         if slot.is_live() {
             self.live.push(Block::of(slot));
+        } else {
+            self.dead.push(Dead::of(slot));
+            if self.dead.len() >= 2 * DEAD_MAX {
+                self.forget();
+            }
         }
+    }
+
+    /// Lets go of all dead blocks but the latest [`DEAD_MAX`].
+    fn forget(&mut self) {
+        if self.dead.len() > DEAD_MAX {
+            let latest_first = |dead: &Dead| std::cmp::Reverse(dead.death_ticks);
+            self.dead.select_nth_unstable_by_key(DEAD_MAX, latest_first);
+            self.dead.truncate(DEAD_MAX);
+        }
+    }
+
+    /// The dead blocks, the latest of them where there are very many, in no order.
+    pub(crate) fn take_dead(&mut self) -> Vec<Dead> {
+        self.forget();
+        std::mem::take(&mut self.dead)
     }
 
     /// The smallest block of a site's row that still has a slot.

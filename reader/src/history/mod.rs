@@ -8,6 +8,7 @@
 mod blocks;
 mod counts;
 mod intervals;
+mod lives;
 mod modules;
 mod process;
 mod sites;
@@ -15,13 +16,14 @@ mod sum;
 
 use std::path::PathBuf;
 
-use crate::event::Kept;
+use crate::event::{Kept, Ring};
 use crate::history::blocks::Slots;
 use crate::source::{Clock, Cost, Counter, Issue, Issues, Peak, Segment, Thread};
 
 pub use blocks::Block;
 pub use counts::Counts;
 pub use intervals::Intervals;
+pub use lives::{Life, Lives};
 pub use modules::Modules;
 pub use process::{Process, State};
 pub use sites::{Site, SiteIndex, Sites};
@@ -51,6 +53,8 @@ pub struct History {
     pub sites: Sites,
     /// The sampled blocks that are alive, with known sites.
     pub blocks: Vec<Block>,
+    /// The sampled blocks that died last.
+    pub lives: Lives,
     /// The heap at its largest.
     pub peak: Peak,
     /// What is known of the events of late.
@@ -70,11 +74,12 @@ impl History {
         if process.is_gone {
             segment.rest();
         }
-        let events = Kept::of(segment, &mut issues);
-        let slots = Slots::of(segment, &mut issues);
+        let ring = Ring::of(segment, &mut issues);
+        let mut slots = Slots::of(segment, &mut issues);
         let mut sites = Sites::of(segment, &slots, &mut issues);
         let modules = Modules::new(segment.modules(&mut issues));
         sites.merge_twins(&modules, !process.is_alive(), &mut issues);
+        let lives = Lives::of(&ring, slots.take_dead(), |row| sites.index_of_row(row));
         let (blocks, lost) = slots.into_blocks(|row| sites.index_of_row(row));
         issues.add(Issue::BlockWithoutSite, lost);
         History {
@@ -89,8 +94,9 @@ impl History {
             threads: segment.threads(&mut issues),
             sites,
             blocks,
+            lives,
             peak: segment.peak(),
-            events,
+            events: ring.kept,
             issues,
         }
     }
