@@ -79,10 +79,8 @@ fn answer(bencher: Bencher<'_, '_>, name: &str) {
     };
     let mut session = Session::of(&segment(amounts), &request);
     let entry = analysis::find(name).expect("a known analysis");
-    bencher.bench_local(|| {
-        let report = session.ask(&request, |subject| entry.run_by_default(subject));
-        report.expect("default flags").sections.len()
-    });
+    let question = entry.default_question().expect("default flags");
+    bencher.bench_local(|| session.ask(&request, &*question).sections.len());
 }
 
 /// The interval of Fay and Feuer, from few samples, whose gamma is computed, to many, which are

@@ -103,10 +103,9 @@ fn answer(name: &str, matches: &ArgMatches) -> Result<ExitCode, Error> {
     let path = target::resolve(question.target.as_deref())?;
     let mut session = Session::open(&path, &request)?;
     let entry = crate::analysis::find(name).expect("every other subcommand is an analysis");
-    let report = session.ask(&request, |subject| entry.run(matches, subject));
-    question
-        .destination
-        .write(&report.unwrap_or_else(|error| error.exit()))?;
+    let asked = entry.question(matches).unwrap_or_else(|error| error.exit());
+    let report = session.ask(&request, &*asked);
+    question.destination.write(&report)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -7,7 +7,7 @@ pub mod target;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use crate::analysis::{Stacks, Subject};
+use crate::analysis::{Question, Stacks, Subject};
 use crate::error::Error;
 use crate::history::{History, Site, SiteIndex};
 use crate::report::{Body, Column, Report, Section, Stack, Table, Unit, Value};
@@ -78,25 +78,23 @@ impl Session {
     }
 
     /// Asks a question and gives the answer its names.
-    ///
-    /// # Errors
-    ///
-    /// Those of `question`.
-    pub fn ask<E>(
-        &mut self,
-        request: &Request,
-        question: impl FnOnce(&Subject<'_>) -> Result<Report, E>,
-    ) -> Result<Report, E> {
+    pub fn ask(&mut self, request: &Request, question: &dyn Question) -> Report {
         let selected = self.select(request);
-        let subject = Subject {
+        let subject = self.subject(request, selected);
+        let mut report = question.ask(&subject);
+        let selected = subject.selected;
+        self.name_frames(&mut report);
+        question.finish(&self.subject(request, selected), &mut report);
+        report
+    }
+
+    fn subject(&self, request: &Request, selected: Option<HashSet<SiteIndex>>) -> Subject<'_> {
+        Subject {
             selected,
             top: request.top,
             is_for_people: request.is_for_people,
             ..Subject::new(&self.history)
-        };
-        let mut report = question(&subject)?;
-        self.name_frames(&mut report);
-        Ok(report)
+        }
     }
 
     /// Everything known about the target.

@@ -40,6 +40,34 @@ pub trait Analysis: Args {
 
     /// The answer, in the order in which it should be read.
     fn sections(&self, subject: &Subject<'_>) -> Vec<Section>;
+
+    /// What is left to do once the frames have names; most have nothing.
+    fn finish(&self, _subject: &Subject<'_>, _report: &mut Report) {}
+}
+
+/// An analysis with its flags, ready to be asked: first the answer, then, when its frames have
+/// names, the rest of it.
+pub trait Question {
+    /// The answer with frames that are addresses.
+    fn ask(&self, subject: &Subject<'_>) -> Report;
+
+    /// Completes an answer whose frames have names by now.
+    fn finish(&self, subject: &Subject<'_>, report: &mut Report);
+}
+
+impl<A: Analysis> Question for A {
+    fn ask(&self, subject: &Subject<'_>) -> Report {
+        let mut report = Report::new(A::NAME);
+        report.target = target::facts(subject.history);
+        report.losses = target::losses(subject.history);
+        report.sections = target::notices(subject);
+        report.sections.extend(self.sections(subject));
+        report
+    }
+
+    fn finish(&self, subject: &Subject<'_>, report: &mut Report) {
+        Analysis::finish(self, subject, report);
+    }
 }
 
 /// What an analysis is asked about.
@@ -96,15 +124,15 @@ pub struct Entry {
     /// Its name on the command line.
     pub name: &'static str,
     augment: fn(Command) -> Command,
-    run: fn(&ArgMatches, &Subject<'_>) -> Result<Report, clap::Error>,
+    question: fn(&ArgMatches) -> Result<Box<dyn Question>, clap::Error>,
 }
 
 impl Entry {
-    const fn of<A: Analysis>() -> Entry {
+    const fn of<A: Analysis + 'static>() -> Entry {
         Entry {
             name: A::NAME,
             augment: A::augment_args,
-            run: run::<A>,
+            question: question::<A>,
         }
     }
 
@@ -118,23 +146,23 @@ impl Entry {
         (self.augment)(command)
     }
 
-    /// Asks it, with its flags as they were given.
+    /// The question that these flags ask.
     ///
     /// # Errors
     ///
     /// Only when `matches` are not those of [`Entry::command`].
-    pub fn run(&self, matches: &ArgMatches, subject: &Subject<'_>) -> Result<Report, clap::Error> {
-        (self.run)(matches, subject)
+    pub fn question(&self, matches: &ArgMatches) -> Result<Box<dyn Question>, clap::Error> {
+        (self.question)(matches)
     }
 
-    /// Asks it with all its flags as they are by default.
+    /// The question with all its flags as they are by default.
     ///
     /// # Errors
     ///
     /// When it has a flag that must be given.
-    pub fn run_by_default(&self, subject: &Subject<'_>) -> Result<Report, clap::Error> {
+    pub fn default_question(&self) -> Result<Box<dyn Question>, clap::Error> {
         let matches = self.command().no_binary_name(true);
-        self.run(&matches.try_get_matches_from::<_, &str>([])?, subject)
+        self.question(&matches.try_get_matches_from::<_, &str>([])?)
     }
 }
 
@@ -143,12 +171,6 @@ pub fn find(name: &str) -> Option<&'static Entry> {
     ANALYSES.iter().find(|entry| entry.name == name)
 }
 
-fn run<A: Analysis>(matches: &ArgMatches, subject: &Subject<'_>) -> Result<Report, clap::Error> {
-    let analysis = A::from_arg_matches(matches)?;
-    let mut report = Report::new(A::NAME);
-    report.target = target::facts(subject.history);
-    report.losses = target::losses(subject.history);
-    report.sections = target::notices(subject);
-    report.sections.extend(analysis.sections(subject));
-    Ok(report)
+fn question<A: Analysis + 'static>(matches: &ArgMatches) -> Result<Box<dyn Question>, clap::Error> {
+    Ok(Box::new(A::from_arg_matches(matches)?))
 }

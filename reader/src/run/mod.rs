@@ -126,9 +126,10 @@ pub fn run(run: &Run) -> Result<ExitCode, Error> {
 
 fn write(run: &Run, session: &mut Session, request: &crate::session::Request) -> Result<(), Error> {
     let entry = analysis::find(&run.report).expect("clap knows the names");
-    let report = session.ask(request, |subject| entry.run_by_default(subject));
-    run.destination
-        .write(&report.unwrap_or_else(|error| error.exit()))
+    let question = entry
+        .default_question()
+        .unwrap_or_else(|error| error.exit());
+    run.destination.write(&session.ask(request, &*question))
 }
 
 /// The shim first, then what the user preloads anyway.

@@ -21,9 +21,7 @@ fn report(name: &str, bytes: &[u8], request: &Request) -> Report {
     let segment = Segment::from_bytes(Path::new("1-1-0.seg"), bytes).expect("a good header");
     let mut session = Session::of(&segment, request);
     let entry = crate::analysis::find(name).expect("a known analysis");
-    session
-        .ask(request, |subject| entry.run_by_default(subject))
-        .expect("default flags")
+    session.ask(request, &*entry.default_question().expect("default flags"))
 }
 
 fn json(name: &str, bytes: &[u8], request: &Request) -> serde_json::Value {
@@ -53,8 +51,8 @@ fn ask_everything(bytes: &[u8]) -> usize {
     let mut session = Session::of(&segment, &request);
     let mut answers = 0;
     for analysis in ANALYSES {
-        let report = session.ask(&request, |subject| analysis.run_by_default(subject));
-        let report = report.expect("default flags");
+        let question = analysis.default_question().expect("default flags");
+        let report = session.ask(&request, &*question);
         for output in OUTPUTS.iter().filter(|output| can_draw(**output, &report)) {
             let mut out = Vec::new();
             output
@@ -263,13 +261,10 @@ fn a_terabyte_of_holes_is_read_in_no_time() {
     std::fs::remove_file(&path).expect("a file can be removed");
     let mut session = session.expect("a good header");
     let entry = crate::analysis::find("report").expect("a known analysis");
-    let report = session.ask(&request, |subject| entry.run_by_default(subject));
+    let question = entry.default_question().expect("default flags");
+    let report = session.ask(&request, &*question);
     let mut out = Vec::new();
     let json = find("json").expect("JSON is always there");
-    json.write(
-        &report.expect("default flags"),
-        &Options::default(),
-        &mut out,
-    )
-    .expect("memory can be written");
+    json.write(&report, &Options::default(), &mut out)
+        .expect("memory can be written");
 }
