@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+mod wanted;
+
 use std::error::Error as _;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -14,8 +16,10 @@ use crate::analysis::ANALYSES;
 use crate::error::Error;
 use crate::output::{OUTPUTS, Options, Output, can_draw, find, find_by_extension};
 use crate::report::Report;
-use crate::session::{Request, Session, target};
+use crate::session::{Session, target};
 use crate::{clean, list, run};
+
+pub use wanted::Wanted;
 
 /// The exit status when the input could not be read, or the answer not written.
 pub const STATUS_UNREADABLE: u8 = 3;
@@ -29,26 +33,6 @@ pub struct Destination {
     /// Write the answer to a file
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-}
-
-/// Which part of the answer, and how its frames get their names.
-#[derive(Debug, Clone, Args)]
-pub struct Wanted {
-    /// Show at most this many rows of each table
-    #[arg(long, short = 'n', value_name = "N")]
-    top: Option<usize>,
-    /// Count only call stacks through a function whose name contains TEXT
-    #[arg(long, value_name = "TEXT")]
-    function: Option<String>,
-    /// Count only call stacks through a module whose path contains TEXT
-    #[arg(long, value_name = "TEXT")]
-    module: Option<String>,
-    /// Look for binaries and debug files here too; may be given several times
-    #[arg(long, value_name = "DIR")]
-    symbol_dir: Vec<PathBuf>,
-    /// Leave addresses without names
-    #[arg(long)]
-    no_symbols: bool,
 }
 
 /// What every analysis takes.
@@ -131,24 +115,6 @@ pub fn one_line(error: &Error) -> String {
         text.push_str(&format!(". {advice}"));
     }
     text.replace(char::is_control, " ")
-}
-
-impl Wanted {
-    /// The request that these flags make for an answer that goes to `destination`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoFormat`] as [`Destination::form`].
-    pub fn request(&self, destination: &Destination) -> Result<Request, Error> {
-        Ok(Request {
-            top: self.top,
-            function: self.function.clone(),
-            module: self.module.clone(),
-            symbol_directories: self.symbol_dir.clone(),
-            without_symbols: self.no_symbols,
-            is_for_people: destination.is_for_people()?,
-        })
-    }
 }
 
 impl Destination {

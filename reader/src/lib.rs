@@ -28,6 +28,7 @@ pub mod event;
 pub mod history;
 pub mod list;
 pub mod output;
+pub mod quantity;
 pub mod report;
 pub mod run;
 pub mod session;

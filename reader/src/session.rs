@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod filter;
 pub mod target;
 
 use std::collections::HashSet;
@@ -9,21 +10,21 @@ use std::path::{Path, PathBuf};
 
 use crate::analysis::{Question, Stacks, Subject};
 use crate::error::Error;
-use crate::history::{History, Site, SiteIndex};
+use crate::history::{History, SiteIndex};
 use crate::report::{Body, Column, Report, Section, Stack, Table, Unit, Value};
 use crate::source::Segment;
 use crate::source::directory::Name;
 use crate::symbols::{self, Search, Symbols};
+
+pub use filter::Filter;
 
 /// How a question is asked, whatever the question.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     /// How many rows a table may have, if the user said so.
     pub top: Option<usize>,
-    /// Count only sites with a function whose name contains this.
-    pub function: Option<String>,
-    /// Count only sites with a module whose path contains this.
-    pub module: Option<String>,
+    /// What counts.
+    pub filter: Filter,
     /// More places with binaries or debug files.
     pub symbol_directories: Vec<PathBuf>,
     /// Leave addresses as they are.
@@ -54,6 +55,9 @@ impl Session {
     pub fn of(segment: &Segment, request: &Request) -> Session {
         let mut history = History::of(segment);
         history.process.successor = successor(&segment.path);
+        if let Some(part) = request.filter.part(&history) {
+            history.restrict(part);
+        }
         let search = Search {
             pid: history
                 .process
@@ -79,7 +83,7 @@ impl Session {
 
     /// Asks a question and gives the answer its names.
     pub fn ask(&mut self, request: &Request, question: &dyn Question) -> Report {
-        let selected = self.select(request);
+        let selected = self.select(&request.filter);
         let subject = self.subject(request, selected);
         let mut report = question.ask(&subject);
         let selected = subject.selected;
@@ -102,32 +106,22 @@ impl Session {
         &self.history
     }
 
-    /// The sites that pass all filters; `None` where there is no filter.
-    fn select(&mut self, request: &Request) -> Option<HashSet<SiteIndex>> {
-        if request.function.is_none() && request.module.is_none() {
+    /// The sites whose stacks pass the filter; `None` where it does not look at stacks.
+    fn select(&mut self, filter: &Filter) -> Option<HashSet<SiteIndex>> {
+        if !filter.is_of_names() {
             return None;
         }
         let mut stacks = every_stack(&self.history);
-        if request.function.is_some() {
+        if filter.needs_symbols() {
             self.fill(&mut stacks);
         }
-        let function = request.function.as_deref();
-        let passes = |index: &SiteIndex, stack: &Stack| {
-            function.is_none_or(|text| has_function(stack, text))
-                && request
-                    .module
-                    .as_deref()
-                    .is_none_or(|text| self.has_module(*index, text))
+        let history = &self.history;
+        let passes = |(index, stack): (SiteIndex, &mut Stack)| {
+            let modules = history.modules_of(&history.sites.all[index]);
+            let mut paths = modules.map(|module| &*history.modules.all[module].path);
+            filter.passes(stack, &mut paths).then_some(index)
         };
-        let stacks = stacks.stacks_mut().enumerate();
-        let selected = stacks.filter(|(index, stack)| passes(index, stack));
-        Some(selected.map(|(index, _)| index).collect())
-    }
-
-    fn has_module(&self, index: SiteIndex, text: &str) -> bool {
-        let site: &Site = &self.history.sites.all[index];
-        let mut modules = self.history.modules_of(site);
-        modules.any(|module| self.history.modules.all[module].path.contains(text))
+        Some(stacks.stacks_mut().enumerate().filter_map(passes).collect())
     }
 
     fn name_frames(&mut self, report: &mut Report) {
@@ -155,11 +149,6 @@ fn every_stack(history: &History) -> Report {
         .sections
         .push(Section::new("stacks", "stacks", Body::Stacks(table)));
     report
-}
-
-fn has_function(stack: &Stack, text: &str) -> bool {
-    let mut functions = stack.0.iter().filter_map(|frame| frame.function.as_deref());
-    functions.any(|function| function.contains(text))
 }
 
 /// The program in the next segment of the same process, which replaced this one.

@@ -83,6 +83,14 @@ pub(crate) fn columns() -> Vec<Column> {
     ]
 }
 
+/// Bytes that were live at the peak; unknown of a part of the blocks.
+pub(crate) fn at_peak(history: &History, sum: &Sum) -> Value {
+    match history.part {
+        None => Sampling::of(history).bytes(sum),
+        Some(_) => Value::Unknown,
+    }
+}
+
 /// What one site has done, in the order of [`columns`].
 pub(crate) fn figures(history: &History, site: &Site) -> Vec<Value> {
     let sampling = Sampling::of(history);
@@ -95,6 +103,6 @@ pub(crate) fn figures(history: &History, site: &Site) -> Vec<Value> {
         sampling.objects(&born, smallest),
         sampling.bytes(&died),
         sampling.objects(&died, smallest),
-        sampling.bytes(&site.at_peak()),
+        at_peak(history, &site.at_peak()),
     ]
 }

@@ -4,7 +4,7 @@
 
 use clap::Args;
 
-use crate::analysis::estimate::Sampling;
+use crate::analysis::estimate::{Sampling, at_peak};
 use crate::analysis::target::interval_text;
 use crate::analysis::{Analysis, Subject, cost, leaks, sites};
 use crate::history::{History, Sum};
@@ -74,7 +74,7 @@ fn heap(subject: &Subject<'_>) -> Section {
             "live objects",
             sampling.objects(&live, smallest),
         ),
-        Fact::new("peak_live_bytes", "peak", sampling.bytes(&peak)),
+        Fact::new("peak_live_bytes", "peak", at_peak(history, &peak)),
         Fact::new(
             "peak_unix_ns",
             "peak at",

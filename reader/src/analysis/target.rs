@@ -150,10 +150,28 @@ pub(crate) fn notices(subject: &Subject<'_>) -> Vec<Section> {
             format!("{} of {all} sites", selected.len()),
         );
     }
+    if history.part.is_some() {
+        say("part", "part of the blocks", part_text(history));
+    }
     if facts.is_empty() {
         return Vec::new();
     }
     vec![Section::new("notices", "Please note", Body::Facts(facts))]
+}
+
+/// What a filter by thread, size, age or time leaves to count from.
+fn part_text(history: &History) -> String {
+    let known = "counted from the blocks known one by one: all that are alive";
+    let Some(since_ticks) = history.lives.complete_since_ticks else {
+        return format!("{known}, and all that died");
+    };
+    match history.age_ns(since_ticks).filter(|age_ns| *age_ns > 0) {
+        Some(age_ns) => {
+            let seconds = age_ns as f64 / 1e9;
+            format!("{known}, and those that died in the last {seconds:.1} s")
+        }
+        None => format!("{known}, and some of those that died"),
+    }
 }
 
 /// The interval for people: `exact`, or a power of two with its binary unit.

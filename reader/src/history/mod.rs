@@ -10,6 +10,7 @@ mod counts;
 mod intervals;
 mod lives;
 mod modules;
+mod part;
 mod process;
 mod sites;
 mod sum;
@@ -25,6 +26,7 @@ pub use counts::Counts;
 pub use intervals::Intervals;
 pub use lives::{Life, Lives};
 pub use modules::Modules;
+pub use part::Part;
 pub use process::{Process, State};
 pub use sites::{Site, SiteIndex, Sites};
 pub use sum::Sum;
@@ -59,6 +61,8 @@ pub struct History {
     pub peak: Peak,
     /// What is known of the events of late.
     pub events: Kept,
+    /// The part of the blocks that it is the history of; `None` for all.
+    pub part: Option<Part>,
     /// What was found wrong on the way.
     pub issues: Issues,
 }
@@ -97,6 +101,7 @@ impl History {
             lives,
             peak: segment.peak(),
             events: ring.kept,
+            part: None,
             issues,
         }
     }

@@ -108,6 +108,13 @@ impl Site {
         }
     }
 
+    /// Gives it other totals, and forgets what lived here at the peak.
+    pub(super) fn set_totals(&mut self, born: Totals, died: Totals) {
+        self.born = born;
+        self.died = died;
+        self.at_peak = Balance::default();
+    }
+
     /// The smallest block sampled here: what its slot says, or else the least that its place in
     /// the histogram allows; `None` where nothing was sampled.
     pub fn smallest_bytes(&self) -> Option<u64> {

@@ -5,6 +5,8 @@ use std::path::Path;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
+use regex::Regex;
+
 use super::*;
 use crate::analysis::ANALYSES;
 use crate::output::{OUTPUTS, Options, can_draw, find};
@@ -43,11 +45,7 @@ fn ask_everything(bytes: &[u8]) -> usize {
     let Ok(segment) = Segment::from_bytes(Path::new("1-1-0.seg"), bytes) else {
         return 0;
     };
-    let request = Request {
-        module: None,
-        function: None,
-        ..Request::default()
-    };
+    let request = Request::default();
     let mut session = Session::of(&segment, &request);
     let mut answers = 0;
     for analysis in ANALYSES {
@@ -154,13 +152,42 @@ fn sampled_figures_have_an_interval_around_them() {
 
 #[test]
 fn a_filter_counts_only_the_stacks_that_pass() {
-    let request = Request {
-        module: Some("module1".to_owned()),
-        ..Request::default()
-    };
+    let request = filtered(Filter {
+        module: Some(Regex::new("module1$").expect("a pattern")),
+        ..Filter::default()
+    });
     let json = json("report", &segment(Interval::EXACT), &request);
     // 0x1810 lies in two modules, of which the later one wins; so does 0x2010 in one.
     assert_eq!(fact(&json, "allocated_objects")["value"], ALLOCATED / 2);
+}
+
+#[test]
+fn a_filter_of_blocks_counts_those_that_are_known_one_by_one() {
+    let bytes = segment(Interval::EXACT);
+    let all = json("report", &bytes, &Request::default());
+    let none = filtered(Filter {
+        size_bytes: Some(0..=0),
+        ..Filter::default()
+    });
+    let any = filtered(Filter {
+        size_bytes: Some(1..=u64::MAX),
+        ..Filter::default()
+    });
+    assert_eq!(
+        fact(&json("report", &bytes, &none), "live_objects")["value"],
+        0
+    );
+    let any = json("report", &bytes, &any);
+    assert_eq!(fact(&any, "live_bytes"), fact(&all, "live_bytes"));
+    // What was live at the peak is not known of a part.
+    assert!(fact(&any, "peak_live_bytes").is_null());
+}
+
+fn filtered(filter: Filter) -> Request {
+    Request {
+        filter,
+        ..Request::default()
+    }
 }
 
 #[test]

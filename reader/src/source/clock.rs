@@ -56,6 +56,11 @@ impl Clock {
         Some((ticks as f64 * self.ns_per_tick?) as u64)
     }
 
+    /// How many ticks `ns` nanoseconds are; `None` when the clock is unknown.
+    pub fn ticks(&self, ns: u64) -> Option<u64> {
+        Some((ns as f64 / self.ns_per_tick?) as u64)
+    }
+
     /// The moment `ticks`, in nanoseconds since the Unix epoch.
     pub fn unix_ns(&self, ticks: u64) -> Option<u64> {
         let elapsed_ns = self.ns(ticks.saturating_sub(self.start_ticks))?;

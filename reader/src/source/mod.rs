@@ -35,7 +35,10 @@ pub use identity::{Bypass, End, Identity, Origin};
 pub use issue::{Issue, Issues};
 pub use memshim_abi::counters::Subject;
 pub use memshim_abi::event::Kind;
-pub use memshim_abi::histogram::{SIZE_BUCKETS, size_bucket, size_bucket_limit};
+pub use memshim_abi::histogram::{
+    LIFETIME_BUCKETS, SIZE_BUCKETS, lifetime_bucket, lifetime_bucket_limit, size_bucket,
+    size_bucket_limit,
+};
 use memshim_abi::sites::flag;
 pub use memshim_abi::sites::{
     AtPeak, FRAMES_MAX, Identity as StackIdentity, Site, Totals, UNKNOWN_SITE,
