@@ -93,27 +93,8 @@ pub(crate) fn notices(subject: &Subject<'_>) -> Vec<Section> {
     let mut say = |name: &str, title: &str, text: String| {
         facts.push(Fact::new(name, title, Value::Text(text)));
     };
-    match history.process.identity.bypass {
-        Bypass::None => {}
-        Bypass::OwnMalloc => say(
-            "bypass",
-            "not seen",
-            "the executable has its own malloc, so its calls never reach memshim; build \
-             it with the system's allocator to profile it"
-                .to_owned(),
-        ),
-        Bypass::OwnNew => say(
-            "bypass",
-            "not seen",
-            "operator new, if the program uses it, is served by an allocator that does not call \
-             malloc, and is not counted"
-                .to_owned(),
-        ),
-        Bypass::Unknown => say(
-            "bypass",
-            "not seen",
-            "something serves the program's allocations that this reader does not know".to_owned(),
-        ),
+    if let Some(text) = bypass_text(history.process.identity.bypass) {
+        say("bypass", "not seen", text.to_owned());
     }
     if history.counter("untracked_bytes") > 0 {
         say(
@@ -157,6 +138,24 @@ pub(crate) fn notices(subject: &Subject<'_>) -> Vec<Section> {
         return Vec::new();
     }
     vec![Section::new("notices", "Please note", Body::Facts(facts))]
+}
+
+/// What does not reach the shim in this program.
+fn bypass_text(bypass: Bypass) -> Option<&'static str> {
+    match bypass {
+        Bypass::None => None,
+        Bypass::OwnMalloc => Some(
+            "the executable has its own malloc, so its calls never reach memshim; build it with \
+             the system's allocator to profile it",
+        ),
+        Bypass::OwnNew => Some(
+            "operator new, if the program uses it, is served by an allocator that does not call \
+             malloc, and is not counted",
+        ),
+        Bypass::Unknown => {
+            Some("something serves the program's allocations that this reader does not know")
+        }
+    }
 }
 
 /// What a filter by thread, size, age or time leaves to count from.
