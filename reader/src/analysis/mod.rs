@@ -13,6 +13,7 @@ mod sizes;
 mod stack;
 mod summary;
 mod target;
+mod tree;
 
 use std::collections::HashSet;
 
@@ -27,6 +28,7 @@ pub use stack::Stacks;
 pub const ANALYSES: &[Entry] = &[
     Entry::of::<summary::Summary>(),
     Entry::of::<sites::Sites>(),
+    Entry::of::<tree::Tree>(),
     Entry::of::<leaks::Leaks>(),
     Entry::of::<sizes::Sizes>(),
 ];
