@@ -7,6 +7,7 @@
 
 mod cost;
 mod estimate;
+mod export;
 mod leaks;
 mod sites;
 mod sizes;
@@ -31,6 +32,7 @@ pub const ANALYSES: &[Entry] = &[
     Entry::of::<tree::Tree>(),
     Entry::of::<leaks::Leaks>(),
     Entry::of::<sizes::Sizes>(),
+    Entry::of::<export::Export>(),
 ];
 
 /// A question about a history.

@@ -37,7 +37,7 @@ impl Analysis for Summary {
 }
 
 /// The totals over all selected sites.
-fn heap(subject: &Subject<'_>) -> Section {
+pub(crate) fn heap(subject: &Subject<'_>) -> Section {
     let history = subject.history;
     let sampling = Sampling::of(history);
     let selected = || subject.sites().map(|(_, site)| site);
