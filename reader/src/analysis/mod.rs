@@ -147,6 +147,9 @@ fn run<A: Analysis>(matches: &ArgMatches, subject: &Subject<'_>) -> Result<Repor
     let analysis = A::from_arg_matches(matches)?;
     let mut report = Report::new(A::NAME);
     report.target = target::facts(subject.history);
+    if !subject.is_for_people {
+        report.target.push(target::interval_bytes(subject.history));
+    }
     report.losses = target::losses(subject.history);
     report.sections = target::notices(subject);
     report.sections.extend(analysis.sections(subject));

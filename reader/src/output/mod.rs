@@ -10,6 +10,7 @@ mod folded;
 pub mod format;
 mod json;
 pub mod measure;
+mod pprof;
 mod text;
 
 use std::io::{self, Write};
@@ -17,7 +18,7 @@ use std::io::{self, Write};
 use crate::report::{Kind, Report, Section};
 
 /// Every output, in the order in which help lists them.
-pub static OUTPUTS: &[&dyn Output] = &[&text::Text, &json::Json, &folded::Folded];
+pub static OUTPUTS: &[&dyn Output] = &[&text::Text, &json::Json, &folded::Folded, &pprof::Pprof];
 
 /// A form in which reports can be written.
 pub trait Output: Sync {
