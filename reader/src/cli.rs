@@ -14,7 +14,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use crate::analysis::ANALYSES;
 use crate::error::Error;
-use crate::output::{OUTPUTS, Options, Output, can_draw, find, find_by_extension};
+use crate::output::{OUTPUTS, Options, Output, can_draw, find, find_by_file_name, measure};
 use crate::report::Report;
 use crate::session::{Session, target};
 use crate::{clean, list, run};
@@ -33,6 +33,9 @@ pub struct Destination {
     /// Write the answer to a file
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Column for a form with one number a stack: live, allocated, peak, or as --format json has it
+    #[arg(long, value_name = "COLUMN")]
+    measure: Option<String>,
 }
 
 /// What every analysis takes.
@@ -124,9 +127,9 @@ impl Destination {
     ///
     /// [`Error::NoFormat`] when there is none of this name.
     pub fn form(&self) -> Result<&'static dyn Output, Error> {
-        let extension = self.output.as_deref().and_then(Path::extension);
-        let by_extension = extension.and_then(|ext| find_by_extension(ext.to_str()?));
-        let name = match (&self.format, by_extension) {
+        let file_name = self.output.as_deref().and_then(Path::file_name);
+        let by_file_name = file_name.and_then(|name| find_by_file_name(name.to_str()?));
+        let name = match (&self.format, by_file_name) {
             (Some(name), _) => name.as_str(),
             (None, Some(output)) => return Ok(output),
             (None, None) => "text",
@@ -151,7 +154,8 @@ impl Destination {
     ///
     /// # Errors
     ///
-    /// [`Error::CannotDraw`] when the form has no place for any of it, and [`Error::Write`].
+    /// [`Error::CannotDraw`] when the form has no place for any of it, [`Error::NoMeasure`] when
+    /// the report has not the column that was asked for, and [`Error::Write`].
     pub fn write(&self, report: &Report) -> Result<(), Error> {
         let form = self.form()?;
         if !can_draw(form, report) {
@@ -160,12 +164,24 @@ impl Destination {
                 report: report.name.clone(),
             });
         }
+        if let Some(measure) = self
+            .measure
+            .as_ref()
+            .filter(|it| !measure::is_in(report, it))
+        {
+            return Err(Error::NoMeasure {
+                measure: measure.clone(),
+                report: report.name.clone(),
+                known: measure::all(report).into_iter().map(String::from).collect(),
+            });
+        }
         let path = self.output.clone().unwrap_or_else(|| PathBuf::from("-"));
         let failed = |source| Error::Write { path, source };
         let options = Options {
             rows_max: usize::MAX,
             is_coloured: self.output.is_none() && wants_colour(),
             width: line_width(),
+            measure: self.measure.clone(),
             ..Options::default()
         };
         match &self.output {

@@ -121,6 +121,19 @@ pub enum Error {
         /// The report.
         report: String,
     },
+    /// The report has no number of this name with its stacks.
+    #[error(
+        "the report {report} has no measure {measure}; it has {}",
+        list_of(known)
+    )]
+    NoMeasure {
+        /// What was asked for.
+        measure: String,
+        /// The report.
+        report: String,
+        /// What there is.
+        known: Vec<String>,
+    },
     /// The report could not be written where it should go.
     #[error("cannot write {}", path.display())]
     Write {
@@ -172,8 +185,18 @@ impl Error {
             Error::CannotDraw { .. } => {
                 Some("Choose --format text or json, or a report with stacks such as `sites`.")
             }
-            Error::Write { .. } | Error::NoFormat { .. } | Error::Argument { .. } => None,
+            Error::Write { .. }
+            | Error::NoFormat { .. }
+            | Error::NoMeasure { .. }
+            | Error::Argument { .. } => None,
         }
+    }
+}
+
+fn list_of(names: &[String]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        names => names.join(", "),
     }
 }
 
@@ -242,5 +265,22 @@ mod tests {
             known: vec!["text", "json"],
         };
         check(error, "there is no format xml; there are text, json", None);
+    }
+
+    #[test]
+    fn an_unknown_measure_lists_the_known() {
+        let error = |known: &[&str]| Error::NoMeasure {
+            measure: "size".to_owned(),
+            report: "sites".to_owned(),
+            known: known.iter().map(|name| name.to_string()).collect(),
+        };
+        let start = "the report sites has no measure size; it has";
+        let known = ["live_bytes", "live_objects"];
+        check(
+            error(&known),
+            &format!("{start} live_bytes, live_objects"),
+            None,
+        );
+        check(error(&[]), &format!("{start} none"), None);
     }
 }

@@ -28,12 +28,17 @@ fn check(format: &str, report: &Report, options: &Options, file: &str) {
 }
 
 fn draw(format: &str, report: &Report, options: &Options) -> String {
+    let bytes = draw_bytes(format, report, options);
+    String::from_utf8(bytes).expect("all outputs here are UTF-8")
+}
+
+fn draw_bytes(format: &str, report: &Report, options: &Options) -> Vec<u8> {
     let output = output::find(format).expect("the format is in the registry");
     let mut bytes = Vec::new();
     output
         .write(report, options, &mut bytes)
         .expect("a vector takes everything");
-    String::from_utf8(bytes).expect("all outputs here are UTF-8")
+    bytes
 }
 
 #[test]
@@ -132,6 +137,16 @@ fn names_and_extensions_find_their_output() {
 }
 
 #[test]
+fn the_longest_extension_of_a_file_decides() {
+    let of_file = |name| output::find_by_file_name(name).map(|found| found.name());
+    assert_eq!(of_file("heap.pb.gz"), Some("pprof"));
+    assert_eq!(of_file("heap.v2.pprof"), Some("pprof"));
+    assert_eq!(of_file("heap.json"), Some("json"));
+    assert_eq!(of_file("heap.gz"), None);
+    assert_eq!(of_file("json"), None);
+}
+
+#[test]
 fn every_output_takes_an_empty_report_and_any_width() {
     for output in OUTPUTS {
         for width in [0, 1, 10, usize::MAX] {
@@ -141,8 +156,8 @@ fn every_output_takes_an_empty_report_and_any_width() {
                 rows_max: 0,
                 ..Options::default()
             };
-            draw(output.name(), &Report::new("empty"), &options);
-            draw(output.name(), &fixture::report(), &options);
+            draw_bytes(output.name(), &Report::new("empty"), &options);
+            draw_bytes(output.name(), &fixture::report(), &options);
         }
     }
 }

@@ -63,6 +63,9 @@ impl<A: Analysis> Question for A {
     fn ask(&self, subject: &Subject<'_>) -> Report {
         let mut report = Report::new(A::NAME);
         report.target = target::facts(subject.history);
+        if !subject.is_for_people {
+            report.target.push(target::interval_bytes(subject.history));
+        }
         report.losses = target::losses(subject.history);
         report.sections = target::notices(subject);
         report.sections.extend(self.sections(subject));

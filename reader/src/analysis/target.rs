@@ -66,6 +66,13 @@ pub(crate) fn facts(history: &History) -> Vec<Fact> {
     facts
 }
 
+/// The mean bytes between two samples, for programs; unknown where every block is recorded.
+pub(crate) fn interval_bytes(history: &History) -> Fact {
+    let bytes = history.intervals.now().bytes();
+    let value = bytes.map_or(Value::Unknown, Value::Bytes);
+    Fact::new("interval_bytes", "interval in bytes", value)
+}
+
 /// Everything that is known to be missing, zeros included.
 pub(crate) fn losses(history: &History) -> Vec<Fact> {
     let lost = history

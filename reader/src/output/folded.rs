@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::output::clean::clean;
-use crate::output::{Options, Output};
+use crate::output::{Options, Output, measure};
 use crate::report::{Frame, Kind, Report, Section, Stack, Table, Value};
 
 /// One line a distinct stack, sorted, with the whole number of one column.
@@ -42,17 +42,11 @@ impl Output for Folded {
     }
 
     fn draws(&self, section: &Section) -> bool {
-        self.kinds().contains(&section.kind())
-            && section
-                .table()
-                .is_some_and(|table| table.stack_index().is_some())
+        measure::has_stacks(section)
     }
 
     fn write(&self, report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
-        let drawable = || report.sections.iter().filter(|section| self.draws(section));
-        let section = drawable()
-            .find(|section| section.kind() == Kind::Stacks)
-            .or_else(|| drawable().next());
+        let section = measure::section_with_stacks(report);
         let Some(table) = section.and_then(Section::table) else {
             return Ok(());
         };
@@ -130,15 +124,7 @@ impl Names {
 /// The sum of the measured column by path, in the order of the lines; paths that sum to nothing
 /// are left out.
 fn fold(table: &Table, measure: Option<&str>, names: &mut Names) -> Vec<(Path, u64)> {
-    let first_number = || {
-        table
-            .columns
-            .iter()
-            .position(|column| column.unit.is_number())
-    };
-    let number_index = measure
-        .and_then(|key| table.index(key))
-        .or_else(first_number);
+    let number_index = measure::column(table, measure);
     let (Some(number_index), Some(stack_index)) = (number_index, table.stack_index()) else {
         return Vec::new();
     };

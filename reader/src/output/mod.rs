@@ -9,6 +9,8 @@ mod clean;
 mod folded;
 pub mod format;
 mod json;
+pub mod measure;
+mod pprof;
 mod text;
 
 use std::io::{self, Write};
@@ -16,7 +18,7 @@ use std::io::{self, Write};
 use crate::report::{Kind, Report, Section};
 
 /// Every output, in the order in which help lists them.
-pub static OUTPUTS: &[&dyn Output] = &[&text::Text, &json::Json, &folded::Folded];
+pub static OUTPUTS: &[&dyn Output] = &[&text::Text, &json::Json, &folded::Folded, &pprof::Pprof];
 
 /// A form in which reports can be written.
 pub trait Output: Sync {
@@ -31,6 +33,11 @@ pub trait Output: Sync {
 
     /// What its files end in, without the dot.
     fn extension(&self) -> &'static str;
+
+    /// What else its files may end in.
+    fn other_extensions(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// The kinds of sections that it can draw; it skips the others.
     fn kinds(&self) -> &'static [Kind];
@@ -80,12 +87,19 @@ pub fn find(name: &str) -> Option<&'static dyn Output> {
     OUTPUTS.iter().copied().find(|output| output.name() == name)
 }
 
-/// The output whose files end in `extension`, for `-o FILE` without `--format`.
+/// The output whose files end in `extension`, which may have dots itself.
 pub fn find_by_extension(extension: &str) -> Option<&'static dyn Output> {
-    OUTPUTS
-        .iter()
-        .copied()
-        .find(|output| output.extension() == extension)
+    let has_it = |output: &&dyn Output| {
+        output.extension() == extension || output.other_extensions().contains(&extension)
+    };
+    OUTPUTS.iter().copied().find(has_it)
+}
+
+/// The output of a file of this name, for `-o FILE` without `--format`; the longest extension
+/// decides, so `a.speedscope.json` is not just JSON.
+pub fn find_by_file_name(name: &str) -> Option<&'static dyn Output> {
+    let mut dots = name.match_indices('.');
+    dots.find_map(|(dot, _)| find_by_extension(&name[dot + 1..]))
 }
 
 /// Whether `output` can draw anything of this report; if not, say so instead of writing nothing.
