@@ -6,19 +6,35 @@
 #![forbid(unsafe_code)]
 
 mod clean;
+mod contents;
+mod dhat;
+mod firefox;
 mod folded;
 pub mod format;
+mod heaptrack;
+mod interned;
 mod json;
+mod massif;
 pub mod measure;
 mod pprof;
 mod text;
+mod valgrind;
 
 use std::io::{self, Write};
 
 use crate::report::{Kind, Report, Section};
 
 /// Every output, in the order in which help lists them.
-pub static OUTPUTS: &[&dyn Output] = &[&text::Text, &json::Json, &folded::Folded, &pprof::Pprof];
+pub static OUTPUTS: &[&dyn Output] = &[
+    &text::Text,
+    &json::Json,
+    &folded::Folded,
+    &pprof::Pprof,
+    &heaptrack::Heaptrack,
+    &dhat::Dhat,
+    &massif::Massif,
+    &firefox::Firefox,
+];
 
 /// A form in which reports can be written.
 pub trait Output: Sync {
