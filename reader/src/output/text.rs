@@ -12,7 +12,22 @@ use std::io::{self, Write};
 
 use crate::output::text::line::{Line, Style};
 use crate::output::{Options, Output, format};
-use crate::report::{Body, Kind, Report, Section};
+use crate::report::{Body, Fact, Kind, Report, Section};
+
+/// The report that says everything about its target.
+const FULL_TARGET: &str = "report";
+
+/// What every other report says of it.
+const BRIEF_TARGET: &[&str] = &[
+    "program",
+    "pid",
+    "state",
+    "age_ns",
+    "as_of_unix_ns",
+    "interval",
+    "own_cost_percent",
+    "origin",
+];
 
 /// Aligned text: what is asked first, losses next, then one block a section.
 pub struct Text;
@@ -49,13 +64,35 @@ impl Output for Text {
 /// The whole report, line by line.
 fn lines(report: &Report, options: &Options) -> Vec<Line> {
     let mut lines = vec![Line::of(Style::Title, &format!("memshim {}", report.name))];
-    lines.extend(facts::draw(&report.target, options));
+    lines.extend(match report.name == FULL_TARGET {
+        true => facts::draw(&report.target, options),
+        false => target(&report.target, options),
+    });
     lines.extend(losses(report));
     for section in &report.sections {
         lines.push(Line::default());
         lines.extend(section_lines(section, options));
     }
     lines
+}
+
+/// Whom the answer is about, in a line or two: who asks a second question knows the rest.
+fn target(facts: &[Fact], options: &Options) -> Vec<Line> {
+    let named = |name: &&str| facts.iter().find(|fact| fact.name == **name);
+    let words: Vec<String> = BRIEF_TARGET
+        .iter()
+        .filter_map(named)
+        .map(|fact| {
+            let value = format::cell(&fact.value, false).main;
+            match fact.name.as_str() {
+                "program" | "state" => value,
+                _ => format!("{} {value}", fact.title),
+            }
+        })
+        .collect();
+    let lines = line::wrap(&words.join(", "), options.width.saturating_sub(2));
+    let draw = |text: &String| Line::indented(2).and(Style::Plain, text);
+    lines.iter().map(draw).collect()
 }
 
 /// What is missing from the answer, or that nothing is; it qualifies every number below it.
