@@ -39,7 +39,7 @@ pub struct Destination {
 pub struct Wanted {
     /// Show at most this many rows of each table
     #[arg(long, short = 'n', value_name = "N")]
-    top: Option<usize>,
+    pub top: Option<usize>,
     /// Count only call stacks through a function whose name contains TEXT
     #[arg(long, value_name = "TEXT")]
     function: Option<String>,
@@ -107,9 +107,10 @@ fn answer(name: &str, matches: &ArgMatches) -> Result<ExitCode, Error> {
     let mut session = Session::open(&path, &request)?;
     let entry = crate::analysis::find(name).expect("every other subcommand is an analysis");
     let report = session.ask(&request, |subject| entry.run(matches, subject));
-    question
-        .destination
-        .write(&report.unwrap_or_else(|error| error.exit()))?;
+    question.destination.write(
+        &report.unwrap_or_else(|error| error.exit()),
+        question.wanted.top,
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -144,8 +145,9 @@ impl Wanted {
     ///
     /// [`Error::NoFormat`] as [`Destination::form`].
     pub fn request(&self, destination: &Destination) -> Result<Request, Error> {
+        let is_picked_later = destination.form()?.picks_rows();
         Ok(Request {
-            top: self.top,
+            top: self.top.filter(|_| !is_picked_later),
             function: self.function.clone(),
             module: self.module.clone(),
             symbol_directories: self.symbol_dir.clone(),
@@ -185,13 +187,13 @@ impl Destination {
         Ok(self.form()?.name() == "text")
     }
 
-    /// Writes the answer where it should go.
+    /// Writes the answer where it should go, with at most `top` rows where the form picks them.
     ///
     /// # Errors
     ///
     /// [`Error::CannotDraw`] when the form has no place for any of it, [`Error::NoMeasure`] when
     /// the report has not the column that was asked for, and [`Error::Write`].
-    pub fn write(&self, report: &Report) -> Result<(), Error> {
+    pub fn write(&self, report: &Report, top: Option<usize>) -> Result<(), Error> {
         let form = self.form()?;
         if !can_draw(form, report) {
             return Err(Error::CannotDraw {
@@ -213,7 +215,7 @@ impl Destination {
         let path = self.output.clone().unwrap_or_else(|| PathBuf::from("-"));
         let failed = |source| Error::Write { path, source };
         let options = Options {
-            rows_max: usize::MAX,
+            rows_max: top.unwrap_or(Options::default().rows_max),
             is_coloured: self.output.is_none() && wants_colour(),
             width: line_width(),
             measure: self.measure.clone(),

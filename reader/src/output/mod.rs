@@ -6,11 +6,15 @@
 #![forbid(unsafe_code)]
 
 mod clean;
+mod csv;
 mod folded;
 pub mod format;
 mod json;
+mod markdown;
 pub mod measure;
 mod pprof;
+mod rounding;
+mod speedscope;
 mod text;
 
 use std::io::{self, Write};
@@ -18,7 +22,15 @@ use std::io::{self, Write};
 use crate::report::{Kind, Report, Section};
 
 /// Every output, in the order in which help lists them.
-pub static OUTPUTS: &[&dyn Output] = &[&text::Text, &json::Json, &folded::Folded, &pprof::Pprof];
+pub static OUTPUTS: &[&dyn Output] = &[
+    &text::Text,
+    &json::Json,
+    &markdown::Markdown,
+    &csv::Csv,
+    &folded::Folded,
+    &pprof::Pprof,
+    &speedscope::Speedscope,
+];
 
 /// A form in which reports can be written.
 pub trait Output: Sync {
@@ -47,6 +59,12 @@ pub trait Output: Sync {
         self.kinds().contains(&section.kind())
     }
 
+    /// Whether it picks the largest rows itself, by [`Options::measure`], so that it has to be
+    /// given all of them.
+    fn picks_rows(&self) -> bool {
+        false
+    }
+
     /// Writes the report.
     ///
     /// # Errors
@@ -64,9 +82,10 @@ pub struct Options {
     pub is_coloured: bool,
     /// How many frames of a stack to show to people.
     pub frames_max: usize,
-    /// How many rows of a `stacks` section, which has all, to show to people.
+    /// How many rows to show to people where a section has all of them.
     pub rows_max: usize,
-    /// The column that an output with one number a stack takes; none is the first number.
+    /// The column that an output with one number a stack takes, or that decides which rows are the
+    /// largest; none is the first number.
     pub measure: Option<String>,
 }
 

@@ -128,7 +128,7 @@ fn write(run: &Run, session: &mut Session, request: &crate::session::Request) ->
     let entry = analysis::find(&run.report).expect("clap knows the names");
     let report = session.ask(request, |subject| entry.run_by_default(subject));
     run.destination
-        .write(&report.unwrap_or_else(|error| error.exit()))
+        .write(&report.unwrap_or_else(|error| error.exit()), run.wanted.top)
 }
 
 /// The shim first, then what the user preloads anyway.
