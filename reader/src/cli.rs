@@ -92,7 +92,7 @@ fn answer(name: &str, matches: &ArgMatches) -> Result<ExitCode, Error> {
     let entry = crate::analysis::find(name).expect("every other subcommand is an analysis");
     let asked = entry.question(matches).unwrap_or_else(|error| error.exit());
     let report = session.ask(&request, &*asked);
-    question.destination.write(&report)?;
+    question.destination.write(&report, question.wanted.top)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -150,13 +150,13 @@ impl Destination {
         Ok(self.form()?.name() == "text")
     }
 
-    /// Writes the answer where it should go.
+    /// Writes the answer where it should go, with at most `top` rows where the form picks them.
     ///
     /// # Errors
     ///
     /// [`Error::CannotDraw`] when the form has no place for any of it, [`Error::NoMeasure`] when
     /// the report has not the column that was asked for, and [`Error::Write`].
-    pub fn write(&self, report: &Report) -> Result<(), Error> {
+    pub fn write(&self, report: &Report, top: Option<usize>) -> Result<(), Error> {
         let form = self.form()?;
         if !can_draw(form, report) {
             return Err(Error::CannotDraw {
@@ -178,7 +178,7 @@ impl Destination {
         let path = self.output.clone().unwrap_or_else(|| PathBuf::from("-"));
         let failed = |source| Error::Write { path, source };
         let options = Options {
-            rows_max: usize::MAX,
+            rows_max: top.unwrap_or(Options::default().rows_max),
             is_coloured: self.output.is_none() && wants_colour(),
             width: line_width(),
             measure: self.measure.clone(),

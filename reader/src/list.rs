@@ -56,7 +56,7 @@ pub fn show(list: &List) -> Result<ExitCode, Error> {
     };
     let is_for_people = list.destination.is_for_people()?;
     list.destination
-        .write(&report(find(users), is_for_people))?;
+        .write(&report(find(users), is_for_people), None)?;
     Ok(ExitCode::SUCCESS)
 }
 

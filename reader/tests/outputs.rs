@@ -115,6 +115,27 @@ fn folded_stacks_have_the_number_that_was_asked_for() {
 }
 
 #[test]
+fn markdown_shows_all_kinds_of_sections() {
+    check(
+        "markdown",
+        &fixture::report(),
+        &Options::default(),
+        "report.md",
+    );
+}
+
+#[test]
+fn csv_has_the_stacks() {
+    check("csv", &fixture::report(), &Options::default(), "report.csv");
+}
+
+#[test]
+fn speedscope_has_a_profile_for_each_measure() {
+    let file = "report.speedscope.json";
+    check("speedscope", &fixture::report(), &Options::default(), file);
+}
+
+#[test]
 fn an_output_that_needs_stacks_cannot_draw_facts() {
     let mut report = fixture::report();
     report.sections.truncate(1);
@@ -123,7 +144,7 @@ fn an_output_that_needs_stacks_cannot_draw_facts() {
         .filter(|output| output::can_draw(**output, &report))
         .map(|output| output.name())
         .collect();
-    assert_eq!(drawn_by, ["text", "json"]);
+    assert_eq!(drawn_by, ["text", "json", "markdown"]);
 }
 
 #[test]
@@ -141,6 +162,7 @@ fn the_longest_extension_of_a_file_decides() {
     let of_file = |name| output::find_by_file_name(name).map(|found| found.name());
     assert_eq!(of_file("heap.pb.gz"), Some("pprof"));
     assert_eq!(of_file("heap.v2.pprof"), Some("pprof"));
+    assert_eq!(of_file("heap.speedscope.json"), Some("speedscope"));
     assert_eq!(of_file("heap.json"), Some("json"));
     assert_eq!(of_file("heap.gz"), None);
     assert_eq!(of_file("json"), None);

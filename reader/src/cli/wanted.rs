@@ -19,7 +19,7 @@ use crate::session::{Filter, Request};
 pub struct Wanted {
     /// Show at most this many rows of each table
     #[arg(long, short = 'n', value_name = "N")]
-    top: Option<usize>,
+    pub top: Option<usize>,
     /// Count only call stacks through a function whose name matches
     #[arg(long, value_name = "REGEX", help_heading = "What counts")]
     function: Option<Regex>,
@@ -59,8 +59,9 @@ impl Wanted {
     ///
     /// [`Error::NoFormat`] as [`Destination::form`].
     pub fn request(&self, destination: &Destination) -> Result<Request, Error> {
+        let is_picked_later = destination.form()?.picks_rows();
         Ok(Request {
-            top: self.top,
+            top: self.top.filter(|_| !is_picked_later),
             filter: self.filter(),
             symbol_directories: self.symbol_dir.clone(),
             without_symbols: self.no_symbols,

@@ -45,7 +45,7 @@ pub(crate) fn column(table: &Table, measure: Option<&str>) -> Option<usize> {
 }
 
 /// The column that `measure` names, by its key or by an alias.
-fn find(table: &Table, measure: &str) -> Option<usize> {
+pub(crate) fn find(table: &Table, measure: &str) -> Option<usize> {
     let number = |key: &str| {
         let index = table.index(key)?;
         table.columns[index].unit.is_number().then_some(index)

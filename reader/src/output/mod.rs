@@ -7,6 +7,7 @@
 
 mod clean;
 mod contents;
+mod csv;
 mod dhat;
 mod firefox;
 mod folded;
@@ -14,9 +15,12 @@ pub mod format;
 mod heaptrack;
 mod interned;
 mod json;
+mod markdown;
 mod massif;
 pub mod measure;
 mod pprof;
+mod rounding;
+mod speedscope;
 mod text;
 mod valgrind;
 
@@ -28,8 +32,11 @@ use crate::report::{Kind, Report, Section};
 pub static OUTPUTS: &[&dyn Output] = &[
     &text::Text,
     &json::Json,
+    &markdown::Markdown,
+    &csv::Csv,
     &folded::Folded,
     &pprof::Pprof,
+    &speedscope::Speedscope,
     &heaptrack::Heaptrack,
     &dhat::Dhat,
     &massif::Massif,
@@ -63,6 +70,12 @@ pub trait Output: Sync {
         self.kinds().contains(&section.kind())
     }
 
+    /// Whether it picks the largest rows itself, by [`Options::measure`], so that it has to be
+    /// given all of them.
+    fn picks_rows(&self) -> bool {
+        false
+    }
+
     /// Writes the report.
     ///
     /// # Errors
@@ -80,9 +93,10 @@ pub struct Options {
     pub is_coloured: bool,
     /// How many frames of a stack to show to people.
     pub frames_max: usize,
-    /// How many rows of a `stacks` section, which has all, to show to people.
+    /// How many rows to show to people where a section has all of them.
     pub rows_max: usize,
-    /// The column that an output with one number a stack takes; none is the first number.
+    /// The column that an output with one number a stack takes, or that decides which rows are the
+    /// largest; none is the first number.
     pub measure: Option<String>,
 }
 

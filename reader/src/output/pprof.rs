@@ -18,7 +18,6 @@
 #![forbid(unsafe_code)]
 
 mod proto;
-mod rounding;
 mod tables;
 
 use std::io::{self, Write};
@@ -28,8 +27,8 @@ use flate2::write::GzEncoder;
 use prost::Message;
 
 use crate::output::pprof::proto::{Label, Profile, Sample, ValueType};
-use crate::output::pprof::rounding::whole;
 use crate::output::pprof::tables::{Tables, Texts};
+use crate::output::rounding::whole;
 use crate::output::{Options, Output, format, measure};
 use crate::report::{Body, Column, Kind, Report, Section, Table, Unit, Value};
 

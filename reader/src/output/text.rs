@@ -4,8 +4,8 @@
 
 mod chart;
 mod facts;
-mod line;
-mod stack;
+pub(crate) mod line;
+pub(crate) mod stack;
 mod table;
 
 use std::io::{self, Write};
@@ -119,12 +119,17 @@ fn section_lines(section: &Section, options: &Options) -> Vec<Line> {
     for part in line::wrap(&section.note, options.width.saturating_sub(2)) {
         lines.push(Line::indented(2).and(Style::Faint, &part));
     }
-    lines.extend(match &section.body {
+    lines.extend(body_lines(&section.body, options));
+    lines
+}
+
+/// What a section has to say, without its title; other outputs show its charts too.
+pub(crate) fn body_lines(body: &Body, options: &Options) -> Vec<Line> {
+    match body {
         Body::Facts(facts) => facts::draw(facts, options),
         Body::Table(table) => table::draw(table, table.rows.len(), options),
         Body::Stacks(table) => table::draw(table, options.rows_max, options),
         Body::Histogram(histogram) => chart::draw_histogram(histogram, options),
         Body::Series(table) => chart::draw_series(table, options),
-    });
-    lines
+    }
 }

@@ -129,7 +129,8 @@ fn write(run: &Run, session: &mut Session, request: &crate::session::Request) ->
     let question = entry
         .default_question()
         .unwrap_or_else(|error| error.exit());
-    run.destination.write(&session.ask(request, &*question))
+    let report = session.ask(request, &*question);
+    run.destination.write(&report, run.wanted.top)
 }
 
 /// The shim first, then what the user preloads anyway.
