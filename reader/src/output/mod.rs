@@ -8,6 +8,7 @@
 mod clean;
 mod folded;
 pub mod format;
+mod html;
 mod json;
 mod text;
 
@@ -16,7 +17,13 @@ use std::io::{self, Write};
 use crate::report::{Kind, Report, Section};
 
 /// Every output, in the order in which help lists them.
-pub static OUTPUTS: &[&dyn Output] = &[&text::Text, &json::Json, &folded::Folded];
+pub static OUTPUTS: &[&dyn Output] = &[
+    &text::Text,
+    &json::Json,
+    &folded::Folded,
+    &html::Html,
+    &html::FlameGraph,
+];
 
 /// A form in which reports can be written.
 pub trait Output: Sync {
