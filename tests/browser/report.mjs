@@ -161,7 +161,7 @@ scenario('sites are sorted and filtered', async (page) => {
 
 scenario('a stack opens to its last frame', async (page) => {
   await page.press('3');
-  await page.click('#view-sites .stack + button');
+  await page.click('#view-sites .stack-actions button', '3 more frames');
   const frames = await page.texts('#view-sites tbody tr:first-child .function');
   assert.deepEqual([frames[0], frames.at(-1), frames.length], ['pixel_buffer', 'main', 7]);
 });

@@ -5,6 +5,8 @@
 
 #[path = "html/contract.rs"]
 mod contract;
+#[path = "html/hostile.rs"]
+mod hostile;
 #[path = "html/sites.rs"]
 mod sites;
 
@@ -31,6 +33,29 @@ fn a_comparison_shows_signs_and_both_sides() {
 #[test]
 fn the_flame_graph_stands_alone() {
     check("flamegraph", &contract::report(), "flamegraph.mjs");
+}
+
+#[test]
+fn hostile_names_stay_names() {
+    check("html", &hostile::report(), "hostile.mjs");
+}
+
+#[test]
+fn a_large_report_stays_fluid() {
+    check("html", &hostile::large(100_000), "large.mjs");
+}
+
+#[test]
+fn no_name_can_end_the_data_or_the_script() {
+    let page = page("html", &hostile::report());
+    let page = String::from_utf8(page).expect("a page is UTF-8");
+    let (_, data) = page
+        .split_once("id=\"report-data\">")
+        .expect("the page has its data");
+    let (data, _) = data.split_once("</script>").expect("the data ends");
+    assert!(!data.contains('<') && !data.contains('>'));
+    let parsed: serde_json::Value = serde_json::from_str(data).expect("the data is JSON");
+    assert_eq!(parsed["schema"], "memshim.page/1");
 }
 
 #[test]

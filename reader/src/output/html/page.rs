@@ -36,6 +36,7 @@ const SCRIPTS: &[&str] = &[
     include_str!("assets/numbers.js"),
     include_str!("assets/report.js"),
     include_str!("assets/values.js"),
+    include_str!("assets/columns.js"),
     include_str!("assets/table.js"),
     include_str!("assets/charts.js"),
     include_str!("assets/timeline.js"),

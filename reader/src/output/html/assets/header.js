@@ -5,9 +5,6 @@
  * believed.
  */
 
-/** Facts that the heading itself shows. */
-const IN_HEADING = ['program', 'pid', 'state', 'command_line'];
-
 /** Facts that people need with every report; the others are one click away. */
 const IN_SHORT = ['state', 'pid', 'started_unix_ns', 'age_ns', 'as_of_unix_ns', 'interval', 'own_cost_percent'];
 
@@ -23,8 +20,8 @@ function showHeader(report) {
       element('h1', {}, name, ' ', element('span', { class: 'report-name' }, `memshim ${report.name}`)),
       element('div', { class: 'title-buttons' }, themeSwitch(), button('keys', showKeys, { class: 'quiet', title: 'Keys (?)' }))),
     command === null ? '' : element('p', { class: 'command' }, command),
-    element('div', { class: 'short-facts' }, factList(short, report)),
-    others.length === 0 ? '' : element('details', { class: 'more-facts' }, element('summary', {}, 'more about the process'), factList(others, report)),
+    element('div', { class: 'short-facts' }, factList(short, report),
+      others.length === 0 ? null : element('details', { class: 'more-facts' }, element('summary', {}, 'more'), factList(others, report))),
     lossStrip(report) ?? '');
 }
 

@@ -75,7 +75,7 @@ function shareText(part, whole) {
 
 /** A number with a sign even where it is positive. */
 function changeText(number, unit) {
-  return (number > 0 ? '+' : '') + numberText(number, unit).replace('-', '−');
+  return (number > 0 ? '+' : '') + numberText(number, unit);
 }
 
 /**
@@ -95,12 +95,17 @@ function estimateTexts({ value, low, high, unit }, isChange = false) {
   };
 }
 
-/** Round numbers between two bounds, for an axis: steps of 1, 2, 5 or of powers of two. */
+/** Round numbers between two bounds with their texts, for an axis of about `countMax` of them. */
 function ticksBetween(low, high, unit, countMax) {
   const step = roundStep((high - low) / Math.max(countMax, 1), unit);
+  const form = formOf(unit, step);
+  // All ticks are in the unit of the step, so that they compare: 50 min, 60 min, 70 min.
+  const isWhole = Number.isInteger(step / form.size);
   const ticks = [];
-  for (let tick = Math.ceil(low / step) * step; tick <= high && step > 0; tick += step) {
-    ticks.push(tick);
+  for (let place = Math.ceil(low / step); place * step <= high; place += 1) {
+    const value = place * step;
+    const number = isWhole ? GROUPED.format(value / form.size) : (value / form.size).toFixed(1);
+    ticks.push({ value, text: value === 0 ? '0' : number + form.suffix });
   }
   return ticks;
 }

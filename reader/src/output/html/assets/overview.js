@@ -19,11 +19,13 @@ function overviewElement(report, { show, onstack }) {
   const notices = report.section('notices');
   const facts = report.sections.filter((section) => section.kind === 'facts' && section !== notices);
   const time = report.section('heap_over_time') ?? report.sections.find((section) => section.kind === 'series' && !section.stacks);
+  const factSections = facts.map((section) => sectionElement(section, tiles(section), restOfFacts(section)));
   const parts = [
     notices ? element('div', { class: 'notices', role: 'note' }, element('strong', {}, notices.title), factList(notices.facts, report)) : null,
-    ...facts.map((section) => sectionElement(section, tiles(section), restOfFacts(section))),
+    ...factSections.slice(0, 1),
     time ? sectionElement(time, firstChart(time)) : null,
     ...OVERVIEW_TABLES.map(([name, title]) => topRows(report.section(name), title, { show, onstack })),
+    ...factSections.slice(1),
   ];
   return element('div', { class: 'overview' }, parts.filter((part) => part !== null));
 }
@@ -36,6 +38,9 @@ function firstChart(section) {
 function tiles(section) {
   const bytes = section.facts.filter(isTileFact);
   const find = (name) => section.facts.find((fact) => fact.name === name);
+  if (bytes.length === 0) {
+    return null;
+  }
   return element('div', { class: 'tiles' }, bytes.map((fact) => {
     const { main, interval } = estimateTexts(fact.at());
     const objects = find(fact.name.replace(/_bytes$/u, '_objects'));
@@ -43,7 +48,7 @@ function tiles(section) {
     return element('div', { class: 'tile' },
       element('div', { class: 'tile-title' }, fact.title),
       element('div', { class: 'tile-main' }, main),
-      element('div', { class: 'interval' }, interval === '' ? 'exact' : `95 % in ${interval}`),
+      element('div', { class: 'interval' }, interval === '' ? 'exact' : `95 %: ${interval}`),
       objects && objects !== fact ? element('div', { class: 'tile-more' }, estimateTexts(objects.at()).main, ' objects ',
         element('span', { class: 'interval' }, estimateTexts(objects.at()).interval)) : null,
       moment ? element('div', { class: 'tile-more' }, numberText(moment.at().value, 'unix_ns')) : null);

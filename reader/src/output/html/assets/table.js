@@ -13,14 +13,15 @@ class TableView {
     this.section = section;
     this.report = section.report;
     this.onstack = section.stacks ? onstack : null;
-    this.columns = section.columns.filter((column) => !column.isDerived && column.unit !== 'stack');
+    this.groups = columnGroups(section);
+    this.columns = this.groups.flatMap(({ main, second }) => (second === null ? [main] : [main, second]));
     this.rows = Uint32Array.from({ length: section.rowCount }, (_, row) => row);
     this.rowsMax = rowsMax;
     this.sorting = { column: null, isDescending: true };
     this.body = element('tbody');
     this.count = element('p', { class: 'count', 'aria-live': 'polite' });
     this.more = button('', () => this.showMore(), { class: 'more' });
-    this.head = this.columns.map((column) => this.headCell(column));
+    this.head = element('tr');
     this.root = element('div', { class: 'table-view' },
       isPlain ? null : this.toolbar(),
       element('div', { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': section.title }, this.table()),
@@ -33,20 +34,38 @@ class TableView {
       type: 'search', placeholder: 'filter by regular expression', 'aria-label': `Filter ${this.section.title}`,
       oninput: () => this.select(),
     });
-    return element('div', { class: 'toolbar' }, this.filter, this.count);
+    return element('div', { class: 'toolbar' }, this.filter, this.count, columnChoice(this.groups, () => this.show()));
   }
 
   table() {
-    const stackHead = this.section.stacks
-      ? element('th', { scope: 'col', class: 'stack-column' }, this.section.stacks.title) : null;
     return element('table', {},
       element('caption', { class: 'visually-hidden' }, this.section.title),
-      element('thead', {}, element('tr', {}, this.head, stackHead)), this.body);
+      element('thead', {}, this.head), this.body);
   }
 
-  headCell(column) {
-    const sort = button(column.title, () => this.sortBy(column), { class: 'sort' });
-    return element('th', { scope: 'col', class: isRightAligned(column) ? 'is-number' : null, 'aria-sort': 'none' }, sort);
+  get shownGroups() {
+    return this.groups.filter(({ isShown }) => isShown);
+  }
+
+  showHead() {
+    const { stacks } = this.section;
+    const cells = this.shownGroups.map((group) => this.headCell(group));
+    this.head.replaceChildren(...cells, ...(stacks ? [element('th', { scope: 'col', class: 'stack-column' }, stacks.title)] : []));
+  }
+
+  headCell({ main, second }) {
+    const { column, isDescending } = this.sorting;
+    const isSorted = column !== null && (column === main || column === second);
+    const direction = isDescending ? 'descending' : 'ascending';
+    return element('th', { scope: 'col', class: isRightAligned(main) ? 'is-number' : null, 'aria-sort': isSorted ? direction : 'none' },
+      this.sortButton(main, main.title), second === null ? null : element('div', {}, this.sortButton(second, 'objects')));
+  }
+
+  sortButton(column, text) {
+    const isSorted = this.sorting.column === column;
+    return button(text, () => this.sortBy(column), {
+      class: 'sort', 'data-key': column.key, 'data-sorted': isSorted ? (this.sorting.isDescending ? 'descending' : 'ascending') : null,
+    });
   }
 
   /** By rising and falling values in turn, then as the report has them again. */
@@ -61,12 +80,8 @@ class TableView {
     } else {
       this.sorting = { column: null, isDescending: true };
     }
-    this.head.forEach((cell, index) => {
-      const isSorted = this.columns[index] === this.sorting.column;
-      const direction = this.sorting.isDescending ? 'descending' : 'ascending';
-      cell.setAttribute('aria-sort', isSorted ? direction : 'none');
-    });
     this.select();
+    this.head.querySelector(`[data-key="${CSS.escape(column.key)}"]`)?.focus();
   }
 
   /** Takes the rows that pass the filter, in the order that was asked for. */
@@ -106,6 +121,7 @@ class TableView {
   }
 
   show() {
+    this.showHead();
     this.body.replaceChildren(...Array.from(this.rows.subarray(0, this.rowsMax), (row) => this.row(row)));
     const left = this.rows.length - this.rowsMax;
     this.more.hidden = left <= 0;
@@ -114,15 +130,13 @@ class TableView {
     this.count.textContent = this.rows.length === this.section.rowCount
       ? `${all} rows` : `${GROUPED.format(this.rows.length)} of ${all} rows`;
     if (this.rows.length === 0) {
-      const width = this.columns.length + (this.section.stacks ? 1 : 0);
+      const width = this.shownGroups.length + (this.section.stacks ? 1 : 0);
       this.body.append(element('tr', {}, element('td', { class: 'empty', colspan: width }, 'none')));
     }
   }
 
   row(row) {
-    const cells = this.columns.map((column) => element('td', { class: isRightAligned(column) ? 'is-number' : null },
-      valueElement(column.at(row), { isChange: column.isChange, isVerdict: column.key === 'verdict' })));
-    return element('tr', {}, cells, this.stackCell(row));
+    return element('tr', {}, this.shownGroups.map((group) => groupCell(group, row)), this.stackCell(row));
   }
 
   stackCell(row) {
@@ -134,26 +148,8 @@ class TableView {
     const show = this.onstack && stack !== null
       ? button('in the graph', () => this.onstack(this.section, stack), { class: 'quiet', title: 'Show this stack in the flame graph' })
       : null;
-    return element('td', { class: 'stack-column' }, stackElement(this.report, stack), show);
+    return element('td', { class: 'stack-column' }, stackElement(this.report, stack, show));
   }
-}
-
-/** Numbers stand with their last digits under each other. */
-function isRightAligned(column) {
-  return column.isNumber || column.unit === 'id';
-}
-
-/** Compares rows by a column; what is unknown comes first, as the smallest. */
-function rankOf(column) {
-  const { value, report } = column;
-  if (column.unit === 'text') {
-    return (left, right) => (report.texts[value[left]] ?? '').localeCompare(report.texts[value[right]] ?? '');
-  }
-  const number = (row) => value[row] ?? Number.NEGATIVE_INFINITY;
-  return (left, right) => {
-    const [one, other] = [number(left), number(right)];
-    return one === other ? 0 : one - other;
-  };
 }
 
 /** For each stack 1 where one of its frames has a text that was found. */

@@ -82,16 +82,18 @@ class Timeline {
   axes(frame) {
     const { column, times } = this;
     const group = drawn('g', { class: 'axes' });
-    for (const tick of ticksBetween(frame.floor, frame.ceiling, column.unit, 4)) {
-      const y = frame.y(tick);
+    for (const { value, text } of ticksBetween(frame.floor, frame.ceiling, column.unit, 6)) {
+      const y = frame.y(value);
       group.append(
         drawn('line', { x1: TIMELINE.left, x2: frame.width - TIMELINE.right, y1: y, y2: y }),
-        drawn('text', { x: TIMELINE.left - 8, y: y + 4, 'text-anchor': 'end' }, numberText(tick, column.unit)));
+        drawn('text', { x: TIMELINE.left - 8, y: y + 4, 'text-anchor': 'end' }, text));
     }
     const base = times.unit === 'unix_ns' ? frame.start : 0;
-    for (const tick of ticksBetween(frame.start - base, frame.end - base, 'duration_ns', frame.width / 120)) {
-      const text = times.unit === 'unix_ns' ? timeText(tick + base).slice(11, 19) : numberText(tick, 'duration_ns');
-      group.append(drawn('text', { x: frame.x(tick + base), y: TIMELINE.height - 8, 'text-anchor': 'middle' }, text));
+    for (const { value, text } of ticksBetween(frame.start - base, frame.end - base, 'duration_ns', frame.width / 110)) {
+      const x = frame.x(value + base);
+      const label = times.unit === 'unix_ns' ? timeText(value + base).slice(11, 19) : text;
+      const anchor = x > frame.width - TIMELINE.right - 24 ? 'end' : 'middle';
+      group.append(drawn('text', { x, y: TIMELINE.height - 8, 'text-anchor': anchor }, label));
     }
     return group;
   }
@@ -120,10 +122,12 @@ class Timeline {
   peakMark(frame) {
     const peak = this.points[this.peakIndex()];
     const [x, y] = [frame.x(peak.time), frame.y(peak.value)];
+    // Above the band, where nothing runs through the words.
+    const textY = Math.max(12, frame.y(peak.high ?? peak.value) - 8);
     const anchor = x > frame.width * 0.75 ? 'end' : x < frame.width * 0.25 ? 'start' : 'middle';
     return drawn('g', { class: 'peak' },
       drawn('circle', { cx: x, cy: y, r: 4 }),
-      drawn('text', { x, y: y - 9, 'text-anchor': anchor }, `peak ${numberText(peak.value, this.column.unit)}`));
+      drawn('text', { x, y: textY, 'text-anchor': anchor }, `peak ${numberText(peak.value, this.column.unit)}`));
   }
 
   pointAt(event) {

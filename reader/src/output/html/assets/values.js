@@ -26,7 +26,7 @@ function valueElement(value, { isChange = false, isVerdict = false, report = nul
 const VERDICT_TONES = [
   ['bad', /^(leak|broken|grew|grown|new|regress)/u],
   ['warn', /^(growing|uncertain|still-live|suspect|too little|unknown)/u],
-  ['good', /^(ok|none|shrank|gone|freed|bounded|same|start-?up)/u],
+  ['good', /^(ok|shrank|gone|bounded|start-?up)/u],
 ];
 
 /** The marks tell the tones apart without colour. */
@@ -42,8 +42,8 @@ function verdictElement(verdict) {
   return element('span', { class: `verdict is-${tone}` }, mark, ` ${verdict}`);
 }
 
-/** A call stack, leaf first, with the rest behind a button. */
-function stackElement(report, stack) {
+/** A call stack, leaf first, with the rest behind a button; `action` stands beside that. */
+function stackElement(report, stack, action = null) {
   if (stack === null) {
     return element('span', { class: 'is-unknown' }, '-');
   }
@@ -53,16 +53,13 @@ function stackElement(report, stack) {
     list.append(frameElement(report.frame(frame)));
   });
   // One frame more costs no more room than the button that would stand for it.
-  if (frames.length <= FRAMES_SHOWN + 1) {
-    show(0, frames.length);
-    return list;
-  }
-  show(0, FRAMES_SHOWN);
-  const more = button(`${frames.length - FRAMES_SHOWN} more frames`, () => {
+  const isShort = frames.length <= FRAMES_SHOWN + 1;
+  show(0, isShort ? frames.length : FRAMES_SHOWN);
+  const more = isShort ? null : button(`${GROUPED.format(frames.length - FRAMES_SHOWN)} more frames`, () => {
     more.remove();
     show(FRAMES_SHOWN, frames.length);
   }, { class: 'quiet' });
-  return element('div', {}, list, more);
+  return element('div', {}, list, element('div', { class: 'stack-actions' }, more, action));
 }
 
 function frameElement(frame) {

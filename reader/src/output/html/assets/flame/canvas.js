@@ -10,6 +10,7 @@
 
 const ROW_HEIGHT = 20;
 const FONT = '11.5px ui-monospace, SFMono-Regular, Menlo, "DejaVu Sans Mono", monospace';
+const ROWS_LEAST = 8;
 const NARROWEST = 0.5;
 const ZOOM_MS = 160;
 
@@ -74,6 +75,18 @@ class FlameCanvas {
       }
     };
     glide(begin);
+  }
+
+  /** Makes room for the deepest stack, as far as the page allows. */
+  fit() {
+    const { tree, total } = this.state.totals;
+    let deepest = 0;
+    for (let node = 0; node < tree.size; node += 1) {
+      if (total[node] > 0 && tree.depth[node] > deepest) {
+        deepest = tree.depth[node];
+      }
+    }
+    this.scroller.style.height = `${(Math.max(deepest, ROWS_LEAST) + 2) * ROW_HEIGHT}px`;
   }
 
   /** Where the node lies in the whole. */

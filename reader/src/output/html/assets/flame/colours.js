@@ -35,9 +35,18 @@ class FlamePalette {
     if (module === 0) {
       return this.rest;
     }
-    const hue = hueOf(report.texts[module]);
+    const hue = this.hueOf(report, module);
     const shade = hash(groups.labels[group]) % 5;
     return this.isDark ? `hsl(${hue} 42% ${24 + shade * 2}%)` : `hsl(${hue} ${62 + shade * 4}% ${80 - shade * 2}%)`;
+  }
+
+  /** Hues apart from each other by the golden angle, in the order in which modules appear. */
+  hueOf(report, module) {
+    if (this.hues === undefined) {
+      const modules = [...new Set(report.frames.module)].filter((text) => text !== 0);
+      this.hues = new Map(modules.map((text, index) => [text, Math.round((210 + index * 137.508) % 360)]));
+    }
+    return this.hues.get(module);
   }
 
   /** From blue for what vanished over grey to orange for what is new; signs say the same. */
@@ -49,11 +58,6 @@ class FlamePalette {
     const lightness = this.isDark ? 26 + 6 * strength : 92 - 24 * strength;
     return `hsl(${hue} ${saturation.toFixed(0)}% ${lightness.toFixed(0)}%)`;
   }
-}
-
-/** Hues apart from each other by the golden angle, in the order of a hash. */
-function hueOf(text) {
-  return Math.round(hash(baseName(text)) % 4096 * 137.508 % 360);
 }
 
 /** FNV-1a, 32 bits. */

@@ -15,9 +15,10 @@ class FlameControls {
       onkeydown: (event) => this.onSearchKey(event),
     });
     this.result = element('output', { class: 'count', 'aria-live': 'polite' });
-    this.choices = element('div', { class: 'toolbar-part' });
-    this.root = element('div', { class: 'toolbar' }, this.choices,
-      element('div', { class: 'toolbar-part' }, this.search, this.result));
+    this.choices = element('div', { class: 'toolbar' });
+    this.options = element('div', { class: 'toolbar-part' });
+    this.root = element('div', { class: 'flame-controls' }, this.choices,
+      element('div', { class: 'toolbar' }, this.search, this.result, this.options));
   }
 
   /** Draws the choices anew, since they depend on each other. */
@@ -30,7 +31,8 @@ class FlameControls {
       choice('Direction', [
         { value: 'callers', text: 'callers on top', title: 'From the first function down to who allocates' },
         { value: 'leaves', text: 'allocators on top', title: 'From who allocates to all who call it' },
-      ], options.isInverted ? 'leaves' : 'callers', (value) => this.choose({ isInverted: value === 'leaves' })),
+      ], options.isInverted ? 'leaves' : 'callers', (value) => this.choose({ isInverted: value === 'leaves' })));
+    this.options.replaceChildren(
       selection('by', [
         { value: 'function', text: 'function' }, { value: 'line', text: 'source line' }, { value: 'module', text: 'module' },
       ], options.grouping, (grouping) => this.choose({ grouping })),

@@ -72,12 +72,11 @@ function familyOf(key, title) {
   return { family, familyText: FAMILIES.find(([name]) => name === family)?.[1] ?? title };
 }
 
-/** The sections that a flame graph can be drawn of, the most complete first. */
+/** The sections that a flame graph can be drawn of: tables, which may be cut, only for want of better. */
 function drawableSections(report) {
-  const isDrawable = (section) => ['stacks', 'table'].includes(section.kind) && section.stacks && measuresOf(section).length > 0;
-  const drawable = report.sections.filter(isDrawable);
-  const order = (section) => (section.kind === 'stacks' ? 0 : 1);
-  return drawable.sort((left, right) => order(left) - order(right));
+  const ofKind = (kind) => report.sections.filter((section) => section.kind === kind && section.stacks && measuresOf(section).length > 0);
+  const complete = ofKind('stacks');
+  return complete.length > 0 ? complete : ofKind('table');
 }
 
 /** The measure that most people ask for first, among those that are not zero everywhere. */

@@ -61,6 +61,7 @@ class FlameView {
     this.controls.show(this);
     this.showCaption();
     this.searchFor(this.expression);
+    this.canvas.fit();
     this.zoomTo(this.focus, true);
   }
 
@@ -70,7 +71,7 @@ class FlameView {
     const known = fact && this.section.name === 'sites' ? estimateTexts(fact.at()) : { main, interval };
     const what = this.measure.comparison ? 'change from before to after' : `${this.measure.familyText} ${this.measure.unit === 'bytes' ? 'bytes' : 'objects'}`;
     this.caption.textContent = this.totals.whole > 0
-      ? `${what}: ${known.main} ${known.interval} in ${GROUPED.format(this.totals.rowCount[0])} call stacks`
+      ? `${what}: ${known.main}${known.interval === '' ? '' : `, ${known.interval}`} in ${GROUPED.format(this.totals.rowCount[0])} call stacks`
       : `nothing is ${this.measure.familyText} here`;
     this.canvas.canvas.setAttribute('aria-label', `Flame graph of ${this.caption.textContent}. Arrows move, Enter zooms, slash searches; a tree of text follows.`);
   }
