@@ -144,7 +144,7 @@ fn an_output_that_needs_stacks_cannot_draw_facts() {
         .filter(|output| output::can_draw(**output, &report))
         .map(|output| output.name())
         .collect();
-    assert_eq!(drawn_by, ["text", "json", "markdown"]);
+    assert_eq!(drawn_by, ["text", "json", "html", "markdown"]);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod firefox;
 mod folded;
 pub mod format;
 mod heaptrack;
+mod html;
 mod interned;
 mod json;
 mod markdown;
@@ -32,6 +33,8 @@ use crate::report::{Kind, Report, Section};
 pub static OUTPUTS: &[&dyn Output] = &[
     &text::Text,
     &json::Json,
+    &html::Html,
+    &html::FlameGraph,
     &markdown::Markdown,
     &csv::Csv,
     &folded::Folded,

@@ -1,0 +1,39 @@
+'use strict';
+
+/*
+ * Puts the page together when it has been read.
+ */
+
+async function start() {
+  const report = await loadReport();
+  showHeader(report);
+  let flame = null;
+  const pages = {
+    flame: () => {
+      if (flame === null) {
+        flame = new FlameView(report);
+        followTheme((isDark) => flame.canvas.setTheme(isDark));
+      }
+      return flame;
+    },
+    show: (name) => views.open(name),
+    onstack: (section, stack) => {
+      views.open('flame');
+      pages.flame().showStack(section, stack);
+    },
+  };
+  const all = viewsOf(report, pages);
+  if (all.length === 0) {
+    document.getElementById('views').replaceChildren(element('p', { class: 'empty' }, 'This report has no call stacks.'));
+    return;
+  }
+  const views = new Views(all);
+  document.addEventListener('keydown', (event) => views.onkey(event));
+  // For the page's own tests, and for whoever explores a report in the browser's console.
+  globalThis.memshim = { report, views, pages };
+}
+
+start().catch((error) => {
+  document.getElementById('views').replaceChildren(element('p', { class: 'losses', role: 'alert' }, `The report cannot be shown: ${error.message}`));
+  throw error;
+});
