@@ -42,6 +42,19 @@ impl Sampling {
         sums.estimate(Unit::Count).into()
     }
 
+    /// The blocks of `sum`, of whose sizes nothing but the mean is known.
+    pub(crate) fn objects_of_usual_size(&self, sum: &Sum) -> Value {
+        let interval_bytes = self.coarsest.bytes().unwrap_or(0) as f64;
+        let usual_bytes = sum.bytes as f64 / sum.objects().max(1.0);
+        let sums = Sums {
+            total: sum.objects(),
+            variance: sum.objects_variance,
+            seen: sum.raw_objects as f64,
+            unseen_weight: (interval_bytes / usual_bytes.max(1.0)).min(interval_bytes),
+        };
+        sums.estimate(Unit::Count).into()
+    }
+
     /// How many blocks one more sample could have stood for, in a sum of which none is smaller
     /// than `smallest_bytes`.
     ///

@@ -14,6 +14,7 @@ mod sizes;
 mod stack;
 mod summary;
 mod target;
+mod timeline;
 mod tree;
 
 use std::collections::HashSet;
@@ -114,6 +115,11 @@ impl<'a> Subject<'a> {
         self.selected
             .as_ref()
             .is_none_or(|selected| selected.contains(&index))
+    }
+
+    /// Whether something was filtered out.
+    pub fn is_filtered(&self) -> bool {
+        self.selected.is_some() || self.history.part.is_some()
     }
 
     /// How many rows a table may have where people usually want `usual`.

@@ -5,6 +5,7 @@
 mod chart;
 mod facts;
 mod line;
+mod plot;
 mod stack;
 mod table;
 
@@ -124,7 +125,7 @@ fn section_lines(section: &Section, options: &Options) -> Vec<Line> {
         Body::Table(table) => table::draw(table, table.rows.len(), options),
         Body::Stacks(table) => table::draw(table, options.rows_max, options),
         Body::Histogram(histogram) => chart::draw_histogram(histogram, options),
-        Body::Series(table) => chart::draw_series(table, options),
+        Body::Series(table) => plot::draw(table, options),
     });
     lines
 }
