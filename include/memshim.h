@@ -17,7 +17,7 @@
 
 #include <stdint.h>
 
-#define MEMSHIM_LAYOUT_VERSION UINT64_C(2)
+#define MEMSHIM_LAYOUT_VERSION UINT64_C(3)
 #define MEMSHIM_MAGIC UINT64_C(0x4d48534d454d) /* "MEMSHM" */
 #define MEMSHIM_MAGIC_WORD (MEMSHIM_MAGIC | MEMSHIM_LAYOUT_VERSION << 48)
 #define MEMSHIM_BYTE_ORDER UINT64_C(0x0102030405060708)
@@ -48,6 +48,7 @@ enum {
     MEMSHIM_AT_COST_NS = 39,
     MEMSHIM_AT_BUDGET = 40,
     MEMSHIM_AT_REJECTED = 41,
+    MEMSHIM_AT_TIMELINE = 42,
     MEMSHIM_AT_REGIONS = 64,
     MEMSHIM_AT_COUNTERS = 128,
     MEMSHIM_AT_INTERVALS = 256
@@ -68,6 +69,7 @@ enum {
     MEMSHIM_STRINGS,
     MEMSHIM_MODULES,
     MEMSHIM_THREADS,
+    MEMSHIM_TIMELINE,
     MEMSHIM_SITES,
     MEMSHIM_FRAMES,
     MEMSHIM_RING,
@@ -96,6 +98,15 @@ struct memshim_thread {
     uint64_t foreign_frees;
     int64_t pending_bytes, pending_objects; /* not yet in the header's live totals */
     uint64_t reserved[6];
+};
+
+/* How much was live at one moment; `ticks` is 0 while the row is being written, so look at it again
+ * after copying. The word MEMSHIM_AT_TIMELINE holds the rows in use | thinnings << 32; the number of
+ * thinnings is odd during one, and a copy is of one moment if it did not change meanwhile. */
+struct memshim_point {
+    uint64_t ticks;
+    int64_t live_bytes, live_objects; /* weighted; objects in 1/1024 */
+    uint64_t asked_bytes;             /* by all threads so far; 0 where they are too many to add up */
 };
 
 /* Sums over drawn blocks; objects in 1/1024, variances are doubles. */
@@ -151,6 +162,7 @@ struct memshim_chunk {
 _Static_assert(sizeof(struct memshim_region) == 8 * 8, "region");
 _Static_assert(sizeof(struct memshim_module) == 16 * 8, "module");
 _Static_assert(sizeof(struct memshim_thread) == 16 * 8, "thread");
+_Static_assert(sizeof(struct memshim_point) == 4 * 8, "point");
 _Static_assert(sizeof(struct memshim_site) == 96 * 8, "site");
 _Static_assert(sizeof(struct memshim_slot) == 8 * 8, "slot");
 _Static_assert(sizeof(struct memshim_chunk) == 2048 * 8, "chunk");

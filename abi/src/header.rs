@@ -18,6 +18,7 @@
 //!  38 processor time of the process, ns, and  39 what memshim took of it, ns, both of one moment
 //!  40 budget in millionths of the processor time, 0 for a fixed interval
 //!  41 settings whose value was not understood, a bit each
+//!  42 timeline: rows that hold a point | thinnings << 32, see there
 //!  64 region table, 8 words a region               128 counters (64)
 //! 256 interval history, pairs of (ticks, exponent), 128 of them; the last is overwritten
 //! ```
@@ -82,6 +83,7 @@ pub mod at {
     pub const COST_NS: usize = 39;
     pub const BUDGET: usize = 40;
     pub const REJECTED: usize = 41;
+    pub const TIMELINE: usize = 42;
     pub const REGIONS: usize = 64;
     pub const COUNTERS: usize = 128;
     pub const INTERVALS: usize = 256;

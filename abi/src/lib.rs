@@ -14,7 +14,9 @@
 //! +--------------------------------------------------------------------------------------+
 //! | modules    16 words a row: range, build-id, path; append-only, unloading is noted    |
 //! +--------------------------------------------------------------------------------------+
-//! | threads     8 words a row: tid, name, exact bytes; append-only                       |
+//! | threads    16 words a row: tid, name, exact bytes; append-only                       |
+//! +--------------------------------------------------------------------------------------+
+//! | timeline    4 words a row: how much was live when; thinned when full                 |
 //! +--------------------------------------------------------------------------------------+
 //! | sites      96 words a row: a call stack with its running totals; append-only         |
 //! +--------------------------------------------------------------------------------------+
@@ -62,6 +64,7 @@ pub mod sites;
 pub mod slots;
 pub mod strings;
 pub mod threads;
+pub mod timeline;
 pub mod weight;
 pub mod words;
 
@@ -74,7 +77,7 @@ pub use words::Words;
 /// The newest layout this crate reads and the one it writes.
 ///
 /// Raised by every change to the bytes; a reader refuses any other.
-pub const LAYOUT_VERSION: u64 = 2;
+pub const LAYOUT_VERSION: u64 = 3;
 
 /// Bytes in one word.
 pub const WORD_BYTES: u64 = 8;

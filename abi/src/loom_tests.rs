@@ -23,6 +23,7 @@ mod ring;
 mod rows;
 mod slots;
 mod tables;
+mod timeline;
 
 /// How many times one thread may be stopped in favour of another where it need not be.
 #[derive(Clone, Copy)]

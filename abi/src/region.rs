@@ -30,6 +30,8 @@ pub enum Region {
     Modules,
     /// Threads.
     Threads,
+    /// How much was live when.
+    Timeline,
     /// Call stacks with their totals.
     Sites,
     /// Return addresses of the call stacks.
@@ -40,8 +42,12 @@ pub enum Region {
     Slots,
 }
 
+/// Pages of the timeline: enough for its [`crate::timeline::POINTS_MAX`] rows.
+const TIMELINE_PAGES: u64 =
+    (crate::timeline::POINTS_MAX * crate::timeline::POINT_WORDS) as u64 * WORD_BYTES / PAGE_BYTES;
+
 /// Number of regions.
-pub const REGION_COUNT: usize = 7;
+pub const REGION_COUNT: usize = 8;
 
 impl Region {
     /// All of them, in order.
@@ -49,6 +55,7 @@ impl Region {
         Self::Strings,
         Self::Modules,
         Self::Threads,
+        Self::Timeline,
         Self::Sites,
         Self::Frames,
         Self::Ring,
@@ -61,6 +68,7 @@ impl Region {
             Self::Strings | Self::Frames => 1,
             Self::Modules => crate::modules::MODULE_WORDS as u64,
             Self::Threads => crate::threads::THREAD_WORDS as u64,
+            Self::Timeline => crate::timeline::POINT_WORDS as u64,
             Self::Sites => crate::sites::SITE_WORDS as u64,
             Self::Ring => crate::ring::CHUNK_WORDS as u64,
             Self::Slots => crate::slots::SLOT_WORDS as u64,
@@ -233,8 +241,8 @@ impl Plan {
 
     /// Divides a segment of `segment_bytes`; `None` below [`Self::SMALLEST_BYTES`].
     ///
-    /// Paths, modules and threads get what they need at most, the ring a sixteenth, the sites and
-    /// their frames a fifth, and the slots, which grow with the heap, all the rest.
+    /// Paths, modules, threads and the timeline get what they need at most, the ring a sixteenth,
+    /// the sites and their frames a fifth, and the slots, which grow with the heap, all the rest.
     pub fn of(segment_bytes: u64, ring_chunks_wanted: u64) -> Option<Self> {
         let pages = segment_bytes / PAGE_BYTES;
         if segment_bytes < Self::SMALLEST_BYTES {
@@ -248,6 +256,7 @@ impl Plan {
             share(16, 256),
             share(32, 128),
             share(32, 1024),
+            share(64, TIMELINE_PAGES),
             share(8, u64::MAX),
             share(16, u64::MAX),
             ring_pages,

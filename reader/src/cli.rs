@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
@@ -16,7 +17,7 @@ use crate::analysis::ANALYSES;
 use crate::error::Error;
 use crate::output::{OUTPUTS, Options, Output, can_draw, find, find_by_file_name, measure};
 use crate::report::Report;
-use crate::session::{Session, target};
+use crate::session::{Request, Session, target};
 use crate::{clean, list, run};
 
 pub use wanted::Wanted;
@@ -91,9 +92,21 @@ fn answer(name: &str, matches: &ArgMatches) -> Result<ExitCode, Error> {
     let mut session = Session::open(&path, &request)?;
     let entry = crate::analysis::find(name).expect("every other subcommand is an analysis");
     let asked = entry.question(matches).unwrap_or_else(|error| error.exit());
+    if let Some(time) = asked.watched() {
+        session = watch(session, time, &request)?;
+    }
     let report = session.ask(&request, &*asked);
     question.destination.write(&report, question.wanted.top)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Watches a process, and says so to those who wait for the answer.
+fn watch(session: Session, time: Duration, request: &Request) -> Result<Session, Error> {
+    if io::stderr().is_terminal() {
+        let pid = session.history().process.identity.pid;
+        eprintln!("watching process {pid} for {:.1} s ...", time.as_secs_f64());
+    }
+    session.watch(time, request)
 }
 
 /// The flags of a subcommand, which clap has checked already.

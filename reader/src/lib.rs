@@ -27,6 +27,7 @@ pub mod error;
 pub mod event;
 pub mod history;
 pub mod list;
+pub mod moment;
 pub mod output;
 pub mod quantity;
 pub mod report;

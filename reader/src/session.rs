@@ -7,6 +7,8 @@ pub mod target;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use crate::analysis::{Question, Stacks, Subject};
 use crate::error::Error;
@@ -36,6 +38,8 @@ pub struct Request {
 /// A target that is open for questions.
 pub struct Session {
     history: History,
+    /// An earlier reading of the same process.
+    earlier: Option<History>,
     modules: Vec<symbols::Module>,
     symbols: Option<Symbols>,
 }
@@ -49,6 +53,24 @@ impl Session {
     pub fn open(path: &Path, request: &Request) -> Result<Session, Error> {
         let segment = Segment::open(path)?;
         Ok(Session::of(&segment, request))
+    }
+
+    /// Reads the segment again after some time, and keeps what it read before beside it; at once and
+    /// without waiting where the process is gone.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Segment::open`].
+    pub fn watch(self, time: Duration, request: &Request) -> Result<Session, Error> {
+        if !self.history.process.is_alive() {
+            return Ok(self);
+        }
+        thread::sleep(time);
+        let later = Session::open(&self.history.path, request)?;
+        Ok(Session {
+            earlier: Some(self.history),
+            ..later
+        })
     }
 
     /// Reads an open segment.
@@ -76,6 +98,7 @@ impl Session {
         let symbols = (!request.without_symbols).then(|| Symbols::new(search));
         Session {
             history,
+            earlier: None,
             modules,
             symbols,
         }
@@ -97,6 +120,7 @@ impl Session {
             selected,
             top: request.top,
             is_for_people: request.is_for_people,
+            earlier: self.earlier.as_ref(),
             ..Subject::new(&self.history)
         }
     }

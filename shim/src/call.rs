@@ -14,7 +14,7 @@ use memshim_abi::weight::Interval;
 use crate::runtime::{Runtime, phase};
 use crate::thread::{Exact, Own, Thread, attach, give_back};
 use crate::tls::{self, Block};
-use crate::{clock, controller, lifecycle, private, sys};
+use crate::{clock, controller, lifecycle, private, sys, timeline};
 
 /// Calls that pass through a slow path in progress before it is taken for dead.
 ///
@@ -244,6 +244,7 @@ impl Call {
         }
         clock::tend(runtime, now);
         controller::tend(runtime, self.block, now);
+        timeline::tend(runtime, now);
     }
 
     /// Gives up what the thread kept for itself: it ends.

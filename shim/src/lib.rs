@@ -64,6 +64,7 @@ mod stack;
 mod sys;
 mod tally;
 mod thread;
+mod timeline;
 mod tls;
 mod unwind;
 

@@ -21,7 +21,7 @@ use crate::real::Real;
 use crate::runtime::Runtime;
 use crate::slot_cache::SlotCache;
 use crate::unwind::Registers;
-use crate::{clock, filter, private, stack};
+use crate::{clock, filter, private, stack, timeline};
 
 /// Freed slots that keep their block before the oldest is used again.
 const RECENT: u64 = 4096;
@@ -79,6 +79,10 @@ pub fn birth<const EXACT: bool>(
     }
     call.own().tally.sampled += 1;
     write_event::<EXACT>(call, Act::Birth, &block);
+    if EXACT {
+        // A thread that allocates rarely reports itself too rarely for this.
+        timeline::tend(runtime, call.now);
+    }
 }
 
 /// The live totals change, on this thread's account where every block is recorded.

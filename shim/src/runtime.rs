@@ -17,6 +17,7 @@ use crate::controller::Control;
 use crate::private::{self, AddressIndex, SiteIndex};
 use crate::recycle::Recycle;
 use crate::segment;
+use crate::timeline::Timeline;
 
 /// Where a process stands.
 pub mod phase {
@@ -98,6 +99,8 @@ pub struct Runtime {
     pub noting: AtomicU32,
     /// What the interval controller remembers.
     pub control: Control,
+    /// When the next point of the timeline is due.
+    pub timeline: Timeline,
     recycle_head: AtomicU64,
     recycle_tail: AtomicU64,
     recycle_len: AtomicU64,

@@ -10,6 +10,7 @@ use memshim_abi::ring::{CHUNK_EVENTS, CHUNK_WORDS};
 use memshim_abi::sites::SITE_WORDS;
 use memshim_abi::slots::SLOT_WORDS;
 use memshim_abi::threads::THREAD_WORDS;
+use memshim_abi::timeline::POINT_WORDS;
 use memshim_tests::{target_dir, workspace_root};
 
 /// Every number of the header that the crate defines too, as a C expression and its value here.
@@ -43,12 +44,14 @@ fn numbers() -> Vec<(&'static str, u64)> {
         ("MEMSHIM_AT_COST_NS", at::COST_NS as u64),
         ("MEMSHIM_AT_BUDGET", at::BUDGET as u64),
         ("MEMSHIM_AT_REJECTED", at::REJECTED as u64),
+        ("MEMSHIM_AT_TIMELINE", at::TIMELINE as u64),
         ("MEMSHIM_AT_REGIONS", at::REGIONS as u64),
         ("MEMSHIM_AT_COUNTERS", at::COUNTERS as u64),
         ("MEMSHIM_AT_INTERVALS", at::INTERVALS as u64),
         ("MEMSHIM_STRINGS", Region::Strings as u64),
         ("MEMSHIM_MODULES", Region::Modules as u64),
         ("MEMSHIM_THREADS", Region::Threads as u64),
+        ("MEMSHIM_TIMELINE", Region::Timeline as u64),
         ("MEMSHIM_SITES", Region::Sites as u64),
         ("MEMSHIM_FRAMES", Region::Frames as u64),
         ("MEMSHIM_RING", Region::Ring as u64),
@@ -63,6 +66,8 @@ fn numbers() -> Vec<(&'static str, u64)> {
             words(memshim_abi::threads::at::BYTES),
         ),
         ("offsetof(struct memshim_thread, pending_bytes)", words(8)),
+        ("sizeof(struct memshim_point)", words(POINT_WORDS)),
+        ("offsetof(struct memshim_point, asked_bytes)", words(3)),
         ("sizeof(struct memshim_site)", words(SITE_WORDS)),
         ("offsetof(struct memshim_site, peak_epoch)", words(2)),
         ("offsetof(struct memshim_site, certain_born)", words(4)),

@@ -22,22 +22,44 @@ impl Sampling {
 
     /// The bytes of `sum`.
     pub(crate) fn bytes(&self, sum: &Sum) -> Value {
-        let sums = Sums {
-            total: sum.bytes as f64,
-            variance: sum.bytes_variance,
-            seen: sum.raw_bytes as f64,
-            unseen_weight: self.coarsest.bytes().unwrap_or(0) as f64,
-        };
-        sums.estimate(Unit::Bytes).into()
+        self.sums_of_bytes(sum).estimate(Unit::Bytes).into()
     }
 
     /// The blocks of `sum`, none of which is smaller than `smallest_bytes`.
     pub(crate) fn objects(&self, sum: &Sum, smallest_bytes: Option<u64>) -> Value {
-        let sums = Sums {
+        let sums = self.sums_of_objects(sum, smallest_bytes);
+        sums.estimate(Unit::Count).into()
+    }
+
+    /// The bytes of `sum`, before they are an estimate.
+    pub(crate) fn sums_of_bytes(&self, sum: &Sum) -> Sums {
+        Sums {
+            total: sum.bytes as f64,
+            variance: sum.bytes_variance,
+            seen: sum.raw_bytes as f64,
+            unseen_weight: self.coarsest.bytes().unwrap_or(0) as f64,
+        }
+    }
+
+    /// The blocks of `sum`, before they are an estimate; see [`Sampling::objects`].
+    pub(crate) fn sums_of_objects(&self, sum: &Sum, smallest_bytes: Option<u64>) -> Sums {
+        Sums {
             total: sum.objects(),
             variance: sum.objects_variance,
             seen: sum.raw_objects as f64,
             unseen_weight: self.unseen_objects(sum, smallest_bytes.unwrap_or(1)),
+        }
+    }
+
+    /// The blocks of `sum`, of whose sizes nothing but the mean is known.
+    pub(crate) fn objects_of_usual_size(&self, sum: &Sum) -> Value {
+        let interval_bytes = self.coarsest.bytes().unwrap_or(0) as f64;
+        let usual_bytes = sum.bytes as f64 / sum.objects().max(1.0);
+        let sums = Sums {
+            total: sum.objects(),
+            variance: sum.objects_variance,
+            seen: sum.raw_objects as f64,
+            unseen_weight: (interval_bytes / usual_bytes.max(1.0)).min(interval_bytes),
         };
         sums.estimate(Unit::Count).into()
     }

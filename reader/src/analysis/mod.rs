@@ -8,15 +8,18 @@
 mod cost;
 mod estimate;
 mod export;
+mod growth;
 mod leaks;
 mod sites;
 mod sizes;
 mod stack;
 mod summary;
 mod target;
+mod timeline;
 mod tree;
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use clap::{ArgMatches, Args, Command};
 
@@ -33,6 +36,7 @@ pub const ANALYSES: &[Entry] = &[
     Entry::of::<leaks::Leaks>(),
     Entry::of::<sizes::Sizes>(),
     Entry::of::<export::Export>(),
+    Entry::of::<growth::Growth>(),
 ];
 
 /// A question about a history.
@@ -45,6 +49,11 @@ pub trait Analysis: Args {
     /// The answer, in the order in which it should be read.
     fn sections(&self, subject: &Subject<'_>) -> Vec<Section>;
 
+    /// How long a running process is to be watched before it is asked about; most need no time.
+    fn watched(&self) -> Option<Duration> {
+        None
+    }
+
     /// What is left to do once the frames have names; most have nothing.
     fn finish(&self, _subject: &Subject<'_>, _report: &mut Report) {}
 }
@@ -52,6 +61,9 @@ pub trait Analysis: Args {
 /// An analysis with its flags, ready to be asked: first the answer, then, when its frames have
 /// names, the rest of it.
 pub trait Question {
+    /// How long to watch a running process before asking; see [`Subject::earlier`].
+    fn watched(&self) -> Option<Duration>;
+
     /// The answer with frames that are addresses.
     fn ask(&self, subject: &Subject<'_>) -> Report;
 
@@ -60,6 +72,10 @@ pub trait Question {
 }
 
 impl<A: Analysis> Question for A {
+    fn watched(&self) -> Option<Duration> {
+        Analysis::watched(self)
+    }
+
     fn ask(&self, subject: &Subject<'_>) -> Report {
         let mut report = Report::new(A::NAME);
         report.target = target::facts(subject.history);
@@ -81,6 +97,8 @@ impl<A: Analysis> Question for A {
 pub struct Subject<'a> {
     /// All that is known.
     pub history: &'a History,
+    /// The same process at the time that [`Question::watched`] asked for before.
+    pub earlier: Option<&'a History>,
     /// Makes the stacks of its sites.
     pub stacks: Stacks<'a>,
     /// The sites that count; all where nothing was filtered.
@@ -96,6 +114,7 @@ impl<'a> Subject<'a> {
     pub fn new(history: &'a History) -> Subject<'a> {
         Subject {
             history,
+            earlier: None,
             stacks: Stacks::new(history),
             selected: None,
             top: None,
@@ -114,6 +133,11 @@ impl<'a> Subject<'a> {
         self.selected
             .as_ref()
             .is_none_or(|selected| selected.contains(&index))
+    }
+
+    /// Whether something was filtered out.
+    pub fn is_filtered(&self) -> bool {
+        self.selected.is_some() || self.history.part.is_some()
     }
 
     /// How many rows a table may have where people usually want `usual`.

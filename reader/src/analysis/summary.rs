@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::analysis::estimate::{Sampling, at_peak};
 use crate::analysis::target::interval_text;
-use crate::analysis::{Analysis, Subject, cost, leaks, sites};
+use crate::analysis::{Analysis, Subject, cost, leaks, sites, timeline};
 use crate::history::{History, Sum};
 use crate::report::{Body, Column, Fact, Section, Table, Unit, Value};
 
@@ -26,6 +26,7 @@ impl Analysis for Summary {
     fn sections(&self, subject: &Subject<'_>) -> Vec<Section> {
         let mut sections = vec![
             heap(subject),
+            timeline::section(subject.history, subject.is_filtered()),
             sites::section(subject, subject.rows_max(USUAL_SITES)),
             leaks::section(subject, subject.rows_max(USUAL_LEAKS), 0),
             cost::section(subject.history),

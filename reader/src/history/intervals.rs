@@ -29,6 +29,15 @@ impl Intervals {
             .map_or(Interval::COARSEST, |(_, interval)| *interval)
     }
 
+    /// The coarsest that was in force until `ticks`.
+    pub fn coarsest_until(&self, ticks: u64) -> Interval {
+        let earlier = self.changes.iter().enumerate();
+        // Whatever the clock says, the first was in force from the start.
+        let earlier = earlier.filter(|(index, (since, _))| *index == 0 || *since <= ticks);
+        let intervals = earlier.map(|(_, (_, interval))| *interval);
+        intervals.max().unwrap_or(Interval::COARSEST)
+    }
+
     /// The coarsest that was ever in force.
     pub fn coarsest(&self) -> Interval {
         let intervals = self.changes.iter().map(|(_, interval)| *interval);

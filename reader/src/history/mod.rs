@@ -14,11 +14,13 @@ mod part;
 mod process;
 mod sites;
 mod sum;
+mod timeline;
 
 use std::path::PathBuf;
 
 use crate::event::{Kept, Ring};
 use crate::history::blocks::Slots;
+use crate::source::timeline::Point as Noted;
 use crate::source::{Clock, Cost, Counter, Issue, Issues, Peak, Segment, Thread};
 
 pub use blocks::Block;
@@ -30,6 +32,7 @@ pub use part::Part;
 pub use process::{Process, State};
 pub use sites::{Site, SiteIndex, Sites};
 pub use sum::Sum;
+pub use timeline::Point;
 
 /// Everything known about one process.
 pub struct History {
@@ -59,6 +62,8 @@ pub struct History {
     pub lives: Lives,
     /// The heap at its largest.
     pub peak: Peak,
+    /// The heap over time: from the start, when nothing was live, by way of the peak to the end.
+    pub timeline: Vec<Point>,
     /// What is known of the events of late.
     pub events: Kept,
     /// The part of the blocks that it is the history of; `None` for all.
@@ -86,7 +91,8 @@ impl History {
         let lives = Lives::of(&ring, slots.take_dead(), |row| sites.index_of_row(row));
         let (blocks, lost) = slots.into_blocks(|row| sites.index_of_row(row));
         issues.add(Issue::BlockWithoutSite, lost);
-        History {
+        let noted = segment.timeline(&mut issues);
+        let mut history = History {
             path: segment.path.clone(),
             stored_bytes: segment.stored_bytes,
             process,
@@ -100,10 +106,33 @@ impl History {
             blocks,
             lives,
             peak: segment.peak(),
+            timeline: Vec::new(),
             events: ring.kept,
             part: None,
             issues,
-        }
+        };
+        history.timeline = history.points(&noted);
+        history
+    }
+
+    /// The heap over time, of which the sites know the last moment and the peak best.
+    fn points(&self, noted: &[Noted]) -> Vec<Point> {
+        let sites = self.sites.all.iter();
+        let latest_ticks = noted.last().map_or(0, |point| point.ticks);
+        let end = Point {
+            ticks: self.now_ticks().max(self.peak.ticks).max(latest_ticks),
+            live: sites.clone().map(Site::live).sum(),
+            asked_bytes: Some(self.threads.iter().map(|thread| thread.bytes).sum()),
+        };
+        let mut at_peak: Sum = sites.map(Site::at_peak).sum();
+        at_peak.bytes = self.peak.bytes.into();
+        let peak = (self.peak.ticks > 0).then_some(Point {
+            ticks: self.peak.ticks,
+            live: at_peak,
+            asked_bytes: None,
+        });
+        let start_ticks = self.clock.start_ticks;
+        timeline::points(noted, start_ticks, peak, end, &self.intervals)
     }
 
     /// One counter by its stable name; 0 where it is not known.

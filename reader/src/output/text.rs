@@ -5,6 +5,7 @@
 mod chart;
 mod facts;
 pub(crate) mod line;
+mod plot;
 pub(crate) mod stack;
 mod table;
 
@@ -130,6 +131,6 @@ pub(crate) fn body_lines(body: &Body, options: &Options) -> Vec<Line> {
         Body::Table(table) => table::draw(table, table.rows.len(), options),
         Body::Stacks(table) => table::draw(table, options.rows_max, options),
         Body::Histogram(histogram) => chart::draw_histogram(histogram, options),
-        Body::Series(table) => chart::draw_series(table, options),
+        Body::Series(table) => plot::draw(table, options),
     }
 }

@@ -36,6 +36,7 @@ issues! {
     RowsTooMany "rows_left_out" "a row beyond what any program needs was left out";
     TextOutside "texts_unreadable" "a path or command line that does not exist is named";
     EventUnknown "events_unreadable" "an event of an unknown kind";
+    TimelineTorn "timeline_unreadable" "the heap over time was thinned while it was read; a part of it is missing";
 }
 
 /// How often each issue was met.

@@ -15,6 +15,7 @@ pub mod issue;
 pub mod process;
 pub mod tables;
 mod texts;
+pub mod timeline;
 
 #[cfg(test)]
 pub mod fixture;

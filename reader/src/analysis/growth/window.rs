@@ -1,0 +1,95 @@
+//! The time that growth is told of, and how well the deaths in it are known.
+
+#![forbid(unsafe_code)]
+
+use crate::history::History;
+use crate::moment::{Life, Moment};
+
+/// From one moment of a process to a later one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) since_ticks: u64,
+    pub(crate) until_ticks: u64,
+    /// How long it is; `None` where nobody knows how ticks become time.
+    pub(crate) ns: Option<u64>,
+    /// Whether every death in it is known, so that net growth is more than an upper bound.
+    pub(crate) is_complete: bool,
+    /// Whether its ends are two readings.
+    pub(crate) is_watched: bool,
+}
+
+impl Window {
+    /// The window that was asked for within a history, or the usual one.
+    pub(crate) fn of(history: &History, since: Option<Moment>, until: Option<Moment>) -> Window {
+        let start_ticks = history.clock.start_ticks;
+        let end_ticks = end_ticks(history).max(start_ticks);
+        let until_ticks = ticks(history, until).unwrap_or(end_ticks);
+        let known_ticks = history.lives.complete_since_ticks.unwrap_or(start_ticks);
+        let half = start_ticks + (until_ticks.saturating_sub(start_ticks)) / 2;
+        // Where nothing is known of deaths, a window without length would say nothing at all.
+        let usual = if known_ticks < until_ticks {
+            half.max(known_ticks)
+        } else {
+            half
+        };
+        let since_ticks = ticks(history, since).unwrap_or(usual).min(until_ticks);
+        Window {
+            since_ticks,
+            until_ticks,
+            ns: history.clock.ns(until_ticks - since_ticks),
+            is_complete: known_ticks <= since_ticks,
+            is_watched: false,
+        }
+    }
+
+    /// The time between two readings of one process.
+    pub(crate) fn between(earlier: &History, later: &History) -> Window {
+        let (since_ticks, until_ticks) = (end_ticks(earlier), end_ticks(later));
+        Window {
+            since_ticks,
+            until_ticks: until_ticks.max(since_ticks),
+            ns: later.clock.ns(until_ticks.saturating_sub(since_ticks)),
+            is_complete: true,
+            is_watched: true,
+        }
+    }
+
+    /// Whether something happened in it; its end belongs to it and its beginning does not.
+    pub(crate) fn has(&self, ticks: u64) -> bool {
+        self.since_ticks < ticks && ticks <= self.until_ticks
+    }
+
+    /// What people must know of it before they read its figures.
+    pub(crate) fn note(&self, history: &History) -> String {
+        if self.is_complete {
+            return String::new();
+        }
+        let known = history.lives.complete_since_ticks;
+        let age_ns = known.and_then(|ticks| history.age_ns(ticks));
+        let known = match age_ns.filter(|age_ns| *age_ns > 0) {
+            Some(age_ns) => format!("only of the last {:.1} s", age_ns as f64 / 1e9),
+            None => "only in part".to_owned(),
+        };
+        format!(
+            "deaths are known {known}: what was freed is a lower bound, and growth an upper one; \
+             --for 10s compares two readings of a running process"
+        )
+    }
+}
+
+/// The last moment that a history knows something of.
+fn end_ticks(history: &History) -> u64 {
+    let last = history.timeline.last();
+    last.map_or(history.now_ticks(), |point| point.ticks)
+}
+
+/// A moment in ticks; none where there is no moment, or nobody knows how ticks become time.
+fn ticks(history: &History, moment: Option<Moment>) -> Option<u64> {
+    let clock = &history.clock;
+    let life = Life {
+        start_unix_ns: clock.start_unix_ns,
+        age_ns: clock.ns(end_ticks(history).saturating_sub(clock.start_ticks))?,
+    };
+    let age_ticks = clock.ticks(moment?.age_ns(life))?;
+    Some(clock.start_ticks.saturating_add(age_ticks))
+}

@@ -1,0 +1,119 @@
+//! Notes how much is live, often at first and half as often whenever the segment's table is full.
+//!
+//! Without any reader there is then a curve of the whole life, and a kill does not take it away.
+
+#![forbid(unsafe_code)]
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use memshim_abi::header::at;
+use memshim_abi::region::Region;
+use memshim_abi::threads::{self, at::BYTES};
+use memshim_abi::timeline::{Appended, Point, append};
+
+use crate::runtime::Runtime;
+
+/// Ticks between the first points: about a millisecond.
+const FIRST_SPACING_TICKS: u64 = 1 << 21;
+
+/// Threads that are added up for a point: some microseconds, if they are not in the cache.
+const THREADS_MAX: u64 = 256;
+
+/// A thread that held its turn for so many ticks left it by longjmp, or is gone.
+const TURN_TICKS: u64 = 1 << 34;
+
+/// When the next point is due; zeros are its first value.
+#[derive(Default)]
+pub struct Timeline {
+    due_ticks: AtomicU64,
+    /// 0 before the first point.
+    spacing_ticks: AtomicU64,
+    /// When a thread took its turn, ticks; 0 while none has it.
+    turn: AtomicU64,
+}
+
+/// Notes a point if it is time to.
+#[inline(always)]
+pub fn tend(runtime: &Runtime, now_ticks: u64) {
+    // Relaxed: an old value only looks once more.
+    if now_ticks >= runtime.timeline.due_ticks.load(Ordering::Relaxed) {
+        take_turn(runtime, now_ticks);
+    }
+}
+
+/// One thread at a time, and none waits.
+#[cold]
+#[inline(never)]
+fn take_turn(runtime: &Runtime, now_ticks: u64) {
+    let turn = &runtime.timeline.turn;
+    // Relaxed: the exchange decides.
+    let taken = turn.load(Ordering::Relaxed);
+    if taken != 0 && now_ticks.saturating_sub(taken) < TURN_TICKS {
+        return;
+    }
+    // Acquire pairs with the Release below: the table is as the last writer left it.
+    let won = turn.compare_exchange(taken, now_ticks | 1, Ordering::Acquire, Ordering::Relaxed);
+    // Relaxed: ordered by the turn. A thread that comes late would note a time that has passed.
+    if won.is_ok() && now_ticks >= runtime.timeline.due_ticks.load(Ordering::Relaxed) {
+        note(runtime, now_ticks);
+    }
+    if won.is_ok() {
+        // Release pairs with the Acquire above.
+        turn.store(0, Ordering::Release);
+    }
+}
+
+fn note(runtime: &Runtime, now_ticks: u64) {
+    let (Some(state), Some(table)) = (
+        runtime.header(at::TIMELINE),
+        runtime.table(Region::Timeline),
+    ) else {
+        return;
+    };
+    let has_memory = |row: u64| row < table.used() || runtime.claim(Region::Timeline, 1).is_some();
+    let rows = table.rows().as_chunks().0;
+    let appended = append(state, rows, has_memory, &now(runtime, now_ticks));
+    let timeline = &runtime.timeline;
+    // Relaxed throughout: only the thread whose turn it is stores these.
+    let mut spacing = timeline.spacing_ticks.load(Ordering::Relaxed);
+    if appended == Appended::AfterThinning {
+        spacing = spacing.saturating_mul(2);
+    }
+    let spacing = spacing.max(FIRST_SPACING_TICKS);
+    timeline.spacing_ticks.store(spacing, Ordering::Relaxed);
+    let due_ticks = now_ticks.saturating_add(spacing);
+    timeline.due_ticks.store(due_ticks, Ordering::Relaxed);
+}
+
+/// What is live now, with what the threads have not told yet.
+fn now(runtime: &Runtime, now_ticks: u64) -> Point {
+    let mut point = Point {
+        ticks: now_ticks,
+        ..Point::default()
+    };
+    if let Some([bytes, objects, ..]) = runtime.heap() {
+        // Relaxed here and below: sums by themselves.
+        point.live_bytes = bytes.load(Ordering::Relaxed) as i64;
+        point.live_objects = objects.load(Ordering::Relaxed) as i64;
+    }
+    let threads = runtime
+        .table(Region::Threads)
+        .map_or(0, |table| table.used());
+    for row in 0..threads.min(THREADS_MAX) as u32 {
+        let Some(row) = runtime.thread(row) else {
+            break;
+        };
+        let (bytes, objects) = threads::pending(row);
+        let pending = [bytes, objects].map(|word| word.load(Ordering::Relaxed) as i64);
+        point.live_bytes = point.live_bytes.wrapping_add(pending[0]);
+        point.live_objects = point.live_objects.wrapping_add(pending[1]);
+        let asked = row
+            .get(BYTES)
+            .map_or(0, |word| word.load(Ordering::Relaxed));
+        point.asked_bytes = point.asked_bytes.wrapping_add(asked);
+    }
+    if threads > THREADS_MAX {
+        point.asked_bytes = 0;
+    }
+    point
+}
