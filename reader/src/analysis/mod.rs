@@ -5,10 +5,12 @@
 
 #![forbid(unsafe_code)]
 
+mod by_site;
 mod cost;
 mod estimate;
 mod export;
 mod leaks;
+mod lifetimes;
 mod sites;
 mod sizes;
 mod stack;
@@ -31,6 +33,7 @@ pub const ANALYSES: &[Entry] = &[
     Entry::of::<sites::Sites>(),
     Entry::of::<tree::Tree>(),
     Entry::of::<leaks::Leaks>(),
+    Entry::of::<lifetimes::Lifetimes>(),
     Entry::of::<sizes::Sizes>(),
     Entry::of::<export::Export>(),
 ];

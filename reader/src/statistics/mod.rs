@@ -3,3 +3,5 @@
 #![forbid(unsafe_code)]
 
 pub mod interval;
+pub mod quantiles;
+pub mod survival;
