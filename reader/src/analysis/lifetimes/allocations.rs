@@ -65,7 +65,9 @@ impl<'a> Allocations<'a> {
             self.lives
                 .partition_point(|other| other.death_ticks < ticks)
         };
-        let deaths = deaths_until(life.death_ticks) - deaths_until(birth_ticks.saturating_add(1));
+        let before = deaths_until(birth_ticks.saturating_add(1));
+        // A damaged segment may say that it died before it was born.
+        let deaths = deaths_until(life.death_ticks).saturating_sub(before);
         Some(allocations + deaths as u64)
     }
 
