@@ -11,6 +11,7 @@ mod estimate;
 mod export;
 mod leaks;
 mod lifetimes;
+mod peak;
 mod sites;
 mod sizes;
 mod stack;
@@ -35,6 +36,7 @@ pub const ANALYSES: &[Entry] = &[
     Entry::of::<leaks::Leaks>(),
     Entry::of::<lifetimes::Lifetimes>(),
     Entry::of::<sizes::Sizes>(),
+    Entry::of::<peak::Peak>(),
     Entry::of::<export::Export>(),
 ];
 

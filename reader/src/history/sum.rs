@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::source::{OBJECT_UNIT, Totals};
+use crate::source::{OBJECT_UNIT, Totals, Weight};
 
 /// What a number of sampled blocks stand for.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -31,6 +31,18 @@ impl Sum {
             raw_bytes: totals.raw_bytes.into(),
             objects_variance: totals.objects_variance,
             bytes_variance: totals.bytes_variance,
+        }
+    }
+
+    /// One sampled block.
+    pub fn of_block(size_bytes: u64, weight: &Weight) -> Sum {
+        Sum {
+            object_parts: weight.objects.into(),
+            bytes: weight.bytes.into(),
+            raw_objects: 1,
+            raw_bytes: size_bytes.into(),
+            objects_variance: weight.objects_variance,
+            bytes_variance: weight.bytes_variance,
         }
     }
 
