@@ -11,12 +11,14 @@ mod estimate;
 mod export;
 mod leaks;
 mod lifetimes;
+mod patterns;
 mod peak;
 mod sites;
 mod sizes;
 mod stack;
 mod summary;
 mod target;
+mod threads;
 mod tree;
 
 use std::collections::HashSet;
@@ -37,6 +39,8 @@ pub const ANALYSES: &[Entry] = &[
     Entry::of::<lifetimes::Lifetimes>(),
     Entry::of::<sizes::Sizes>(),
     Entry::of::<peak::Peak>(),
+    Entry::of::<threads::Threads>(),
+    Entry::of::<patterns::Patterns>(),
     Entry::of::<export::Export>(),
 ];
 

@@ -22,7 +22,7 @@ use allocations::Allocations;
 use watch::{Lifetimes as Watched, Watch};
 
 pub(crate) use histogram::section as histogram;
-use temporary::Temporaries;
+pub(crate) use temporary::Temporaries;
 pub(crate) use watch::By;
 
 /// Rows that people want to see.
