@@ -5,16 +5,21 @@
 
 #![forbid(unsafe_code)]
 
+mod by_site;
 mod cost;
 mod estimate;
 mod export;
 mod growth;
 mod leaks;
+mod lifetimes;
+mod patterns;
+mod peak;
 mod sites;
 mod sizes;
 mod stack;
 mod summary;
 mod target;
+mod threads;
 mod timeline;
 mod tree;
 
@@ -34,7 +39,11 @@ pub const ANALYSES: &[Entry] = &[
     Entry::of::<sites::Sites>(),
     Entry::of::<tree::Tree>(),
     Entry::of::<leaks::Leaks>(),
+    Entry::of::<lifetimes::Lifetimes>(),
     Entry::of::<sizes::Sizes>(),
+    Entry::of::<peak::Peak>(),
+    Entry::of::<threads::Threads>(),
+    Entry::of::<patterns::Patterns>(),
     Entry::of::<export::Export>(),
     Entry::of::<growth::Growth>(),
 ];

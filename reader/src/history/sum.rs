@@ -36,14 +36,19 @@ impl Sum {
 
     /// Adds one sampled block.
     pub fn add(&mut self, size_bytes: u64, weight: &Weight) {
-        *self = self.plus(&Sum {
+        *self = self.plus(&Sum::of_block(size_bytes, weight));
+    }
+
+    /// One sampled block.
+    pub fn of_block(size_bytes: u64, weight: &Weight) -> Sum {
+        Sum {
             object_parts: weight.objects.into(),
             bytes: weight.bytes.into(),
             raw_objects: 1,
             raw_bytes: size_bytes.into(),
             objects_variance: weight.objects_variance,
             bytes_variance: weight.bytes_variance,
-        });
+        }
     }
 
     /// Blocks.

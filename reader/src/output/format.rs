@@ -122,6 +122,14 @@ pub fn estimate(quantity: &Estimate) -> Cell {
     } else {
         quantity.value
     };
+    if quantity.value == f64::INFINITY {
+        // Nobody saw it end: all that is known is how long it lasted.
+        let low = form(quantity.unit, quantity.low).with_suffix(quantity.low);
+        return Cell {
+            main: format!("> {low}"),
+            interval: String::new(),
+        };
+    }
     let form = form(quantity.unit, leading);
     let main = form.with_suffix(quantity.value);
     if quantity.exact {

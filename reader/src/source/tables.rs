@@ -50,6 +50,8 @@ pub struct Thread {
     pub name: String,
     /// Bytes that it asked for, exact up to its last slow path.
     pub bytes: u64,
+    /// Samples of other threads that it freed.
+    pub foreign_frees: u64,
     /// Whether it was seen to end.
     pub is_ended: bool,
 }
@@ -121,6 +123,7 @@ impl Segment {
                     .trim_end_matches('\0')
                     .to_owned(),
                 bytes: thread.bytes,
+                foreign_frees: thread.foreign_frees,
                 is_ended: thread.ended_ticks != 0,
             });
         threads.collect()

@@ -18,10 +18,10 @@ use statrs::distribution::{ContinuousCDF, Gamma};
 use crate::report::{Estimate, Unit};
 
 /// The share of intervals that may miss the truth, half of it on each side.
-const MISS: f64 = 0.05;
+pub(crate) const MISS: f64 = 0.05;
 
 /// The standard normal quantile at 97.5 %.
-const NORMAL_QUANTILE: f64 = 1.959_963_984_540_054;
+pub(crate) const NORMAL_QUANTILE: f64 = 1.959_963_984_540_054;
 
 /// Above this shape the approximation of Wilson and Hilferty is right to five digits.
 const SHAPE_EXACT_MAX: f64 = 200.0;

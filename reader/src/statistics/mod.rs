@@ -4,3 +4,5 @@
 
 pub mod interval;
 pub mod onset;
+pub mod quantiles;
+pub mod survival;
