@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::output::{OUTPUTS, Options, Output, can_draw, find, find_by_extension};
 use crate::report::Report;
 use crate::session::{Request, Session, target};
-use crate::{clean, list, run};
+use crate::{check, clean, diff, list, run};
 
 /// The exit status when the input could not be read, or the answer not written.
 pub const STATUS_UNREADABLE: u8 = 3;
@@ -78,6 +78,8 @@ pub fn command() -> Command {
         .subcommand(list::List::augment_args(Command::new("list")))
         .subcommand(run::Run::augment_args(Command::new("run")))
         .subcommands(analyses)
+        .subcommand(diff::Diff::augment_args(Command::new("diff")))
+        .subcommand(check::Check::augment_args(Command::new("check")))
         .subcommand(clean::Clean::augment_args(Command::new("clean")))
 }
 
@@ -92,6 +94,8 @@ pub fn dispatch(matches: &ArgMatches) -> Result<ExitCode, Error> {
         Some(("list", matches)) => list::show(&parsed(matches)),
         Some(("clean", matches)) => clean::clean(&parsed(matches)),
         Some(("run", matches)) => run::run(&parsed(matches)),
+        Some(("diff", matches)) => diff::diff(&parsed(matches)),
+        Some(("check", matches)) => check::check(&parsed(matches)),
         Some((name, matches)) => answer(name, matches),
         None => Ok(ExitCode::from(STATUS_UNREADABLE)),
     }

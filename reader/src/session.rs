@@ -7,7 +7,7 @@ pub mod target;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use crate::analysis::{Stacks, Subject};
+use crate::analysis::{self, Stacks, Subject};
 use crate::error::Error;
 use crate::history::{History, Site, SiteIndex};
 use crate::report::{Body, Column, Report, Section, Stack, Table, Unit, Value};
@@ -97,6 +97,23 @@ impl Session {
         let mut report = question(&subject)?;
         self.name_frames(&mut report);
         Ok(report)
+    }
+
+    /// Every site that passes the filters, with its stack and the names in it.
+    ///
+    /// For what has to know functions before it can answer, as a comparison of two builds.
+    pub(crate) fn named_sites(&mut self, request: &Request) -> Vec<(SiteIndex, Stack)> {
+        let selected = self.select(request);
+        let mut stacks = every_stack(&self.history);
+        self.fill(&mut stacks);
+        let stacks = stacks.stacks_mut().map(std::mem::take).enumerate();
+        let is_selected = |index| selected.as_ref().is_none_or(|set| set.contains(&index));
+        stacks.filter(|(index, _)| is_selected(*index)).collect()
+    }
+
+    /// A report without an answer yet: whom it is about and what is missing.
+    pub(crate) fn opening(&self, name: &str) -> Report {
+        analysis::opening(name, &Subject::new(&self.history))
     }
 
     /// Everything known about the target.

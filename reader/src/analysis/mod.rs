@@ -145,10 +145,17 @@ pub fn find(name: &str) -> Option<&'static Entry> {
 
 fn run<A: Analysis>(matches: &ArgMatches, subject: &Subject<'_>) -> Result<Report, clap::Error> {
     let analysis = A::from_arg_matches(matches)?;
-    let mut report = Report::new(A::NAME);
+    let mut report = opening(A::NAME, subject);
+    report.sections.extend(analysis.sections(subject));
+    Ok(report)
+}
+
+/// A report with what every answer about a target begins with: whom it is about, what is missing,
+/// and what must be said first.
+pub(crate) fn opening(name: &str, subject: &Subject<'_>) -> Report {
+    let mut report = Report::new(name);
     report.target = target::facts(subject.history);
     report.losses = target::losses(subject.history);
     report.sections = target::notices(subject);
-    report.sections.extend(analysis.sections(subject));
-    Ok(report)
+    report
 }
