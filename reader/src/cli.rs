@@ -205,6 +205,7 @@ impl Destination {
             rows_max: usize::MAX,
             is_coloured: self.output.is_none() && wants_colour(),
             width: line_width(),
+            source_root: source_root(),
             ..Options::default()
         };
         match &self.output {
@@ -244,6 +245,17 @@ fn line_width() -> usize {
     columns
         .filter(|columns| *columns >= 40)
         .unwrap_or(Options::default().width)
+}
+
+/// The repository that we stand in: where the CI system says it is, or else above.
+fn source_root() -> Option<PathBuf> {
+    let workspace = std::env::var_os("GITHUB_WORKSPACE").filter(|path| !path.is_empty());
+    let above = || {
+        let here = std::env::current_dir().ok()?;
+        let root = here.ancestors().find(|path| path.join(".git").exists());
+        root.map(Path::to_path_buf)
+    };
+    workspace.map(PathBuf::from).or_else(above)
 }
 
 fn format_names() -> clap::builder::PossibleValuesParser {

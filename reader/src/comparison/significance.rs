@@ -1,11 +1,12 @@
 //! Whether chance explains a difference.
 //!
-//! Two single runs: each figure is a Horvitz-Thompson sum, which behaves like `w` times a Poisson
-//! number. Of two such numbers with the same mean, one given their sum is binomial (Przyborowski
-//! and Wilenski, Biometrika 31, 1940), which holds for any number of samples; an exact side turns
-//! that into a Poisson test. `w` is `V / Y` over what is left of both sides when the bytes are
-//! taken away that both have seen for certain, with one sample of weight T added, so that a sum
-//! over certain blocks does not look as if nothing small could have been missed.
+//! Two single runs: a Horvitz-Thompson sum jumps by `w = y / p` for each block that is sampled, so
+//! it behaves like `w` times a Poisson number, of which the mean is `V / w^2`. `w` is known from
+//! the sums, `V / (Y - seen)`. The chance of a difference is that of a difference of two such
+//! numbers (Skellam, J. R. Stat. Soc. 109, 1946), with the variance of both sides and of one more
+//! such block on each, since what was not sampled has no variance to show; of an exact and a sampled side it is
+//! that of one. This holds for few samples, where a normal distribution does not, and it knows
+//! that large blocks are hardly ever missed.
 //!
 //! Several runs: Welch's t-test (Biometrika 34, 1947), where the variance of a side is that
 //! between its runs, or that of sampling where it is larger.
@@ -15,7 +16,7 @@
 #![forbid(unsafe_code)]
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
-use statrs::function::beta::beta_reg;
+use statrs::function::erf::erfc;
 use statrs::function::gamma::{gamma_lr, gamma_ur};
 
 use crate::comparison::Quantity;
@@ -90,8 +91,12 @@ pub fn exceeds(before: &Evidence, after: &Evidence) -> f64 {
 
 /// The chance of a difference in either direction, such as this or larger, if nothing changed.
 pub fn differs(before: &Evidence, after: &Evidence) -> f64 {
-    let less_likely = exceeds(before, after).min(exceeds(after, before));
-    (2.0 * less_likely).min(1.0)
+    let is_more = after.quantity.total > before.quantity.total;
+    let chance = match is_more {
+        true => exceeds(before, after),
+        false => exceeds(after, before),
+    };
+    (2.0 * chance).min(1.0)
 }
 
 fn exceeds_in_one_run(before: &Evidence, after: &Evidence) -> f64 {
@@ -99,28 +104,37 @@ fn exceeds_in_one_run(before: &Evidence, after: &Evidence) -> f64 {
     if !before.is_sampled() && !after.is_sampled() {
         return if a.total > b.total { 0.0 } else { 1.0 };
     }
+    let factor = jump_factor(&[before, after]);
+    let (jump_b, jump_a) = (factor * before.unseen_weight, factor * after.unseen_weight);
+    // What both have seen for certain cannot be what makes them differ.
     let shared = b.seen.min(a.seen);
-    let (rest_b, rest_a) = ((b.total - shared).max(0.0), (a.total - shared).max(0.0));
-    let factor = weight_factor(&[(before, rest_b), (after, rest_a)]);
-    let (weight_b, weight_a) = (factor * before.unseen_weight, factor * after.unseen_weight);
     match (before.is_sampled(), after.is_sampled()) {
-        (false, _) => poisson_reaches(rest_a / weight_a, rest_b / weight_a),
-        (true, false) => poisson_stays_below(rest_b / weight_b, rest_a / weight_b),
+        (false, _) => poisson_reaches((a.total - shared) / jump_a, (b.total - shared) / jump_a),
+        (true, false) => {
+            poisson_stays_below((b.total - shared) / jump_b, (a.total - shared) / jump_b)
+        }
         (true, true) => {
-            let share = weight_b / (weight_a + weight_b);
-            binomial_reaches(rest_a / weight_a, rest_b / weight_b, share)
+            let inferred = 1.0 - (b.seen + a.seen) / (b.total + a.total);
+            let one_more = jump_b * jump_a * inferred.max(0.0);
+            let variance = b.sampling_variance + a.sampling_variance + 2.0 * one_more;
+            let spread = variance / (jump_b + jump_a);
+            difference_reaches(a.total - b.total, (jump_a, jump_b), spread)
         }
     }
 }
 
-/// What a sample weighs, in units of what one more of its side would: `V / Y` over both sides.
-fn weight_factor(sides: &[(&Evidence, f64)]) -> f64 {
-    let (mut variance, mut rest) = (1.0, 1.0);
-    for (side, amount) in sides.iter().filter(|(side, _)| side.is_sampled()) {
-        variance += side.quantity.sampling_variance / side.unseen_weight.powi(2);
-        rest += amount / side.unseen_weight;
+/// By how much a figure changes when a block is sampled or not, in units of what an unseen one
+/// would add: `V / (Y - seen)` over both sides, with one such block more.
+///
+/// Of blocks of one size this is exactly `y / p`.
+fn jump_factor(sides: &[&Evidence]) -> f64 {
+    let (mut variance, mut inferred) = (1.0, 1.0);
+    for side in sides.iter().filter(|side| side.is_sampled()) {
+        let quantity = &side.quantity;
+        variance += quantity.sampling_variance / side.unseen_weight.powi(2);
+        inferred += (quantity.total - quantity.seen).max(0.0) / side.unseen_weight;
     }
-    variance / rest
+    variance / inferred
 }
 
 /// `P(X >= count)` of a Poisson number with this mean; `count` need not be whole.
@@ -135,17 +149,28 @@ fn poisson_reaches(count: f64, mean: f64) -> f64 {
 /// `P(X <= count)` of the same.
 fn poisson_stays_below(count: f64, mean: f64) -> f64 {
     match mean > 0.0 {
-        true => gamma_ur(count + 1.0, mean),
+        true => gamma_ur(count.max(0.0) + 1.0, mean),
         false => 1.0,
     }
 }
 
-/// `P(X >= count)` where `count + other` samples fall on this side with the chance `share`.
-fn binomial_reaches(count: f64, other: f64, share: f64) -> f64 {
-    match count > 0.0 {
-        true => beta_reg(count, other + 1.0, share),
-        false => 1.0,
+/// `P(j X - k Y >= difference)` of Poisson numbers with the means `spread / j` and `spread / k`.
+fn difference_reaches(difference: f64, (j, k): (f64, f64), spread: f64) -> f64 {
+    /// With more the sum is normal to all digits that matter.
+    const MEAN_MAX: f64 = 50.0;
+    let (mean_x, mean_y) = (spread / j, spread / k);
+    if mean_x.min(mean_y) > MEAN_MAX {
+        let error = (spread * (j + k)).sqrt();
+        return 0.5 * erfc(difference / error / std::f64::consts::SQRT_2);
     }
+    let last = (mean_y + 10.0 * mean_y.sqrt() + 20.0).min(1e4) as u32;
+    let mut weight = (-mean_y).exp();
+    let mut chance = 0.0;
+    for y in 0..=last {
+        chance += weight * poisson_reaches((difference + k * f64::from(y)) / j, mean_x);
+        weight *= mean_y / f64::from(y + 1);
+    }
+    chance
 }
 
 fn exceeds_in_several_runs(before: &Evidence, after: &Evidence) -> f64 {

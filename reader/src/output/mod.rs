@@ -5,18 +5,28 @@
 
 #![forbid(unsafe_code)]
 
+mod checks;
 mod clean;
 mod folded;
 pub mod format;
+mod github;
 mod json;
+mod junit;
 mod text;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use crate::report::{Kind, Report, Section};
 
 /// Every output, in the order in which help lists them.
-pub static OUTPUTS: &[&dyn Output] = &[&text::Text, &json::Json, &folded::Folded];
+pub static OUTPUTS: &[&dyn Output] = &[
+    &text::Text,
+    &json::Json,
+    &folded::Folded,
+    &junit::JUnit,
+    &github::GitHub,
+];
 
 /// A form in which reports can be written.
 pub trait Output: Sync {
@@ -61,6 +71,8 @@ pub struct Options {
     pub rows_max: usize,
     /// The column that an output with one number a stack takes; none is the first number.
     pub measure: Option<String>,
+    /// The directory that paths of sources are relative to, where an output wants that.
+    pub source_root: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -71,6 +83,7 @@ impl Default for Options {
             frames_max: 8,
             rows_max: 10,
             measure: None,
+            source_root: None,
         }
     }
 }

@@ -107,8 +107,9 @@ fn hostile_word() -> impl Strategy<Value = u64> {
 #[test]
 fn every_analysis_can_be_written_in_every_form_that_has_a_place_for_it() {
     let answers = ask_everything(&segment(Interval::at_most(4096)));
-    // `sizes` has no stacks to fold.
-    assert_eq!(answers, ANALYSES.len() * OUTPUTS.len() - 1);
+    // `sizes` has no stacks to fold, and nothing here has checks.
+    let of_checks = ["junit", "github"].len();
+    assert_eq!(answers, ANALYSES.len() * (OUTPUTS.len() - of_checks) - 1);
 }
 
 #[test]
