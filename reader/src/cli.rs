@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::output::{OUTPUTS, Options, Output, can_draw, find, find_by_file_name, measure};
 use crate::report::Report;
 use crate::session::{Request, Session, target};
-use crate::{clean, list, run};
+use crate::{check, clean, diff, list, run};
 
 pub use wanted::Wanted;
 
@@ -66,6 +66,8 @@ pub fn command() -> Command {
         .subcommand(list::List::augment_args(Command::new("list")))
         .subcommand(run::Run::augment_args(Command::new("run")))
         .subcommands(analyses)
+        .subcommand(diff::Diff::augment_args(Command::new("diff")))
+        .subcommand(check::Check::augment_args(Command::new("check")))
         .subcommand(clean::Clean::augment_args(Command::new("clean")))
 }
 
@@ -80,6 +82,8 @@ pub fn dispatch(matches: &ArgMatches) -> Result<ExitCode, Error> {
         Some(("list", matches)) => list::show(&parsed(matches)),
         Some(("clean", matches)) => clean::clean(&parsed(matches)),
         Some(("run", matches)) => run::run(&parsed(matches)),
+        Some(("diff", matches)) => diff::diff(&parsed(matches)),
+        Some(("check", matches)) => check::check(&parsed(matches)),
         Some((name, matches)) => answer(name, matches),
         None => Ok(ExitCode::from(STATUS_UNREADABLE)),
     }
@@ -195,6 +199,7 @@ impl Destination {
             is_coloured: self.output.is_none() && wants_colour(),
             width: line_width(),
             measure: self.measure.clone(),
+            source_root: source_root(),
             ..Options::default()
         };
         match &self.output {
@@ -234,6 +239,17 @@ fn line_width() -> usize {
     columns
         .filter(|columns| *columns >= 40)
         .unwrap_or(Options::default().width)
+}
+
+/// The repository that we stand in: where the CI system says it is, or else above.
+fn source_root() -> Option<PathBuf> {
+    let workspace = std::env::var_os("GITHUB_WORKSPACE").filter(|path| !path.is_empty());
+    let above = || {
+        let here = std::env::current_dir().ok()?;
+        let root = here.ancestors().find(|path| path.join(".git").exists());
+        root.map(Path::to_path_buf)
+    };
+    workspace.map(PathBuf::from).or_else(above)
 }
 
 fn format_names() -> clap::builder::PossibleValuesParser {

@@ -91,6 +91,16 @@ pub enum Error {
         /// What is wrong there, as a phrase.
         problem: String,
     },
+    /// A text file is not what it should be.
+    #[error("{}:{line}: {problem}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong there, as a phrase.
+        problem: String,
+    },
     /// The library to preload was not found.
     #[error("libmemshim.so is not in {}", directories(searched))]
     NoShim {
@@ -104,6 +114,12 @@ pub enum Error {
         command: String,
         /// What the system said.
         source: io::Error,
+    },
+    /// A command that was to be checked left nothing to check.
+    #[error("{command} left no segment, so nothing was checked")]
+    NotRecorded {
+        /// The command, without its arguments.
+        command: String,
     },
     /// No output has this name.
     #[error("there is no format {name}; there are {}", known.join(", "))]
@@ -180,12 +196,17 @@ impl Error {
             Error::OtherVersion { .. } => {
                 Some("Use the reader that came with the program's libmemshim.so.")
             }
+            Error::NotRecorded { .. } => Some(
+                "Static and set-uid programs and those with an allocator of their own cannot be \
+                 checked; --program must name an executable that the command runs.",
+            ),
             Error::NoShim { .. } => Some("Say where it is with MEMSHIM_LIB=/path/libmemshim.so."),
             Error::Spawn { .. } => Some("Check the command's name and PATH."),
             Error::CannotDraw { .. } => {
                 Some("Choose --format text or json, or a report with stacks such as `sites`.")
             }
-            Error::Write { .. }
+            Error::Content { .. }
+            | Error::Write { .. }
             | Error::NoFormat { .. }
             | Error::NoMeasure { .. }
             | Error::Argument { .. } => None,

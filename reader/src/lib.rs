@@ -21,8 +21,12 @@
 #![deny(unsafe_code)]
 
 pub mod analysis;
+pub mod baseline;
+pub mod check;
 pub mod clean;
 pub mod cli;
+pub mod comparison;
+pub mod diff;
 pub mod error;
 pub mod event;
 pub mod history;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use crate::analysis::{Question, Stacks, Subject};
+use crate::analysis::{self, Question, Stacks, Subject};
 use crate::error::Error;
 use crate::history::{History, SiteIndex};
 use crate::report::{Body, Column, Report, Section, Stack, Table, Unit, Value};
@@ -123,6 +123,23 @@ impl Session {
             earlier: self.earlier.as_ref(),
             ..Subject::new(&self.history)
         }
+    }
+
+    /// Every site that passes the filters, with its stack and the names in it.
+    ///
+    /// For what has to know functions before it can answer, as a comparison of two builds.
+    pub(crate) fn named_sites(&mut self, request: &Request) -> Vec<(SiteIndex, Stack)> {
+        let selected = self.select(&request.filter);
+        let mut stacks = every_stack(&self.history);
+        self.fill(&mut stacks);
+        let stacks = stacks.stacks_mut().map(std::mem::take).enumerate();
+        let is_selected = |index| selected.as_ref().is_none_or(|set| set.contains(&index));
+        stacks.filter(|(index, _)| is_selected(*index)).collect()
+    }
+
+    /// A report without an answer yet: whom it is about and what is missing.
+    pub(crate) fn opening(&self, name: &str) -> Report {
+        analysis::opening(name, &Subject::new(&self.history))
     }
 
     /// Everything known about the target.

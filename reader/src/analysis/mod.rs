@@ -86,13 +86,7 @@ impl<A: Analysis> Question for A {
     }
 
     fn ask(&self, subject: &Subject<'_>) -> Report {
-        let mut report = Report::new(A::NAME);
-        report.target = target::facts(subject.history);
-        if !subject.is_for_people {
-            report.target.push(target::interval_bytes(subject.history));
-        }
-        report.losses = target::losses(subject.history);
-        report.sections = target::notices(subject);
+        let mut report = opening(A::NAME, subject);
         report.sections.extend(self.sections(subject));
         report
     }
@@ -213,4 +207,17 @@ pub fn find(name: &str) -> Option<&'static Entry> {
 
 fn question<A: Analysis + 'static>(matches: &ArgMatches) -> Result<Box<dyn Question>, clap::Error> {
     Ok(Box::new(A::from_arg_matches(matches)?))
+}
+
+/// A report with what every answer about a target begins with: whom it is about, what is missing,
+/// and what must be said first.
+pub(crate) fn opening(name: &str, subject: &Subject<'_>) -> Report {
+    let mut report = Report::new(name);
+    report.target = target::facts(subject.history);
+    if !subject.is_for_people {
+        report.target.push(target::interval_bytes(subject.history));
+    }
+    report.losses = target::losses(subject.history);
+    report.sections = target::notices(subject);
+    report
 }

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod checks;
 mod clean;
 mod contents;
 mod csv;
@@ -12,10 +13,12 @@ mod dhat;
 mod firefox;
 mod folded;
 pub mod format;
+mod github;
 mod heaptrack;
 mod html;
 mod interned;
 mod json;
+mod junit;
 mod markdown;
 mod massif;
 pub mod measure;
@@ -26,6 +29,7 @@ mod text;
 mod valgrind;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use crate::report::{Kind, Report, Section};
 
@@ -44,6 +48,8 @@ pub static OUTPUTS: &[&dyn Output] = &[
     &dhat::Dhat,
     &massif::Massif,
     &firefox::Firefox,
+    &junit::JUnit,
+    &github::GitHub,
 ];
 
 /// A form in which reports can be written.
@@ -101,6 +107,8 @@ pub struct Options {
     /// The column that an output with one number a stack takes, or that decides which rows are the
     /// largest; none is the first number.
     pub measure: Option<String>,
+    /// The directory that paths of sources are relative to, where an output wants that.
+    pub source_root: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -111,6 +119,7 @@ impl Default for Options {
             frames_max: 8,
             rows_max: 10,
             measure: None,
+            source_root: None,
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::source::directory::{Users, find};
+use crate::source::directory::{Found, Users, find};
 use crate::source::{Issues, Segment};
 
 /// A number that no other run on this machine has; the shim puts it into each segment.
@@ -28,6 +28,12 @@ struct Member {
     path: PathBuf,
     pid: u32,
     allocated_bytes: u64,
+}
+
+/// The segments of all programs that came of a run, by process, oldest first.
+pub(crate) fn members(run: u64) -> Vec<Found> {
+    let is_member = |found: &Found| Member::read(found.path.clone(), run).is_some();
+    find(Users::Own).into_iter().filter(is_member).collect()
 }
 
 /// Of all programs that came of a run, the one that allocated the most.

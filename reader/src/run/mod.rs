@@ -5,30 +5,23 @@
 
 #![deny(unsafe_code)]
 
-mod family;
+pub(crate) mod family;
+pub(crate) mod launch;
 mod library;
 mod program;
 mod signals;
 
-use std::ffi::{OsStr, OsString};
-use std::io::ErrorKind;
-use std::os::unix::process::ExitStatusExt;
+use std::ffi::OsString;
 use std::path::Path;
-use std::process::{Command, ExitCode, ExitStatus};
+use std::process::ExitCode;
 
 use clap::Args;
 
 use crate::analysis::{self, ANALYSES};
 use crate::cli::{Destination, Wanted, is_closed_pipe, one_line};
 use crate::error::Error;
+use crate::run::launch::Launch;
 use crate::session::Session;
-
-/// The statuses of a command that did not start, as shells have them.
-const NOT_FOUND: u8 = 127;
-const NOT_EXECUTABLE: u8 = 126;
-
-/// Added to the number of a signal that ended the program, as shells do.
-const SIGNALLED: i32 = 128;
 
 /// Run a program under memshim and report on it when it ends
 #[derive(Debug, Args)]
@@ -65,39 +58,19 @@ pub struct Run {
 /// than that it is not there.
 pub fn run(run: &Run) -> Result<ExitCode, Error> {
     let request = run.wanted.request(&run.destination)?;
-    let library = library::find()?;
-    let (name, arguments) = run.command.split_first().expect("clap wants at least one");
-    let obstacle = program::obstacle(name);
-    if let Some(obstacle) = &obstacle {
-        say(&format!(
-            "{} cannot be profiled: {obstacle}",
-            Path::new(name).display()
-        ));
-    }
-    let number = family::number();
-    let forwarding = signals::Forwarding::begin();
-    let mut command = Command::new(name);
-    command.args(arguments).env("LD_PRELOAD", preload(&library));
-    command.env("MEMSHIM_RUN", number.to_string());
-    command.envs(
+    let mut settings = Vec::new();
+    settings.extend(
         run.interval
             .iter()
-            .map(|interval| ("MEMSHIM_INTERVAL", interval)),
+            .map(|text| ("MEMSHIM_INTERVAL", text.as_str())),
     );
-    command.envs(
-        run.max_segment
-            .iter()
-            .map(|bytes| ("MEMSHIM_MAX_SEGMENT", bytes)),
-    );
-    let mut child = match command.spawn() {
-        Ok(child) => child,
-        Err(source) => return not_started(name, source),
+    let segment_bytes = run.max_segment.iter();
+    settings.extend(segment_bytes.map(|text| ("MEMSHIM_MAX_SEGMENT", text.as_str())));
+    let ended = match launch::to_its_end(&run.command, &settings)? {
+        Launch::Ended(ended) => ended,
+        Launch::NotStarted(status) => return Ok(ExitCode::from(status)),
     };
-    forwarding.to(child.id());
-    let waited = child.wait();
-    forwarding.end();
-    let status = waited.map_err(|source| spawn_error(name, source))?;
-    match family::heaviest(number) {
+    match family::heaviest(ended.run) {
         Some(found) => {
             let written = Session::open(&found.path, &request)
                 .and_then(|mut session| write(run, &mut session, &request));
@@ -114,14 +87,14 @@ pub fn run(run: &Run) -> Result<ExitCode, Error> {
                 ));
             }
         }
-        None if obstacle.is_none() => say(&format!(
+        None if !ended.is_obstructed => say(&format!(
             "no report: {} left no segment; it may have been told not to, or found no room in {}",
-            Path::new(name).display(),
+            Path::new(&run.command[0]).display(),
             crate::source::directory::places_text(),
         )),
         None => {}
     }
-    Ok(exit_code(status))
+    Ok(ExitCode::from(ended.code()))
 }
 
 fn write(run: &Run, session: &mut Session, request: &crate::session::Request) -> Result<(), Error> {
@@ -133,47 +106,8 @@ fn write(run: &Run, session: &mut Session, request: &crate::session::Request) ->
     run.destination.write(&report, run.wanted.top)
 }
 
-/// The shim first, then what the user preloads anyway.
-fn preload(library: &Path) -> OsString {
-    let mut preload = library.as_os_str().to_owned();
-    if let Some(others) = std::env::var_os("LD_PRELOAD").filter(|others| !others.is_empty()) {
-        preload.push(":");
-        preload.push(others);
-    }
-    preload
-}
-
-fn not_started(name: &OsStr, source: std::io::Error) -> Result<ExitCode, Error> {
-    let status = match source.kind() {
-        ErrorKind::NotFound => NOT_FOUND,
-        ErrorKind::PermissionDenied => NOT_EXECUTABLE,
-        _ if source.raw_os_error() == Some(libc::ENOEXEC) => NOT_EXECUTABLE,
-        _ => return Err(spawn_error(name, source)),
-    };
-    say(&format!(
-        "{}: {source}",
-        spawn_error(name, ErrorKind::Other.into())
-    ));
-    Ok(ExitCode::from(status))
-}
-
-fn spawn_error(name: &OsStr, source: std::io::Error) -> Error {
-    Error::Spawn {
-        command: name.to_string_lossy().into_owned(),
-        source,
-    }
-}
-
-fn exit_code(status: ExitStatus) -> ExitCode {
-    let code = status.code().or_else(|| Some(SIGNALLED + status.signal()?));
-    ExitCode::from(
-        code.and_then(|code| u8::try_from(code).ok())
-            .unwrap_or(u8::MAX),
-    )
-}
-
 /// One line beside the program's output.
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     eprintln!("memshim-reader: {line}");
 }
 
@@ -186,7 +120,7 @@ fn analysis_names() -> clap::builder::PossibleValuesParser {
 }
 
 /// An interval as the shim takes it; the shim itself could not tell anybody that it is none.
-fn interval(text: &str) -> Result<String, &'static str> {
+pub(crate) fn interval(text: &str) -> Result<String, &'static str> {
     match text {
         "auto" | "exact" => Ok(text.to_owned()),
         _ => {

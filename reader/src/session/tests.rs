@@ -109,8 +109,12 @@ fn outputs_of(name: &str) -> Vec<&'static str> {
 
 #[test]
 fn every_form_has_a_place_for_the_export() {
-    let all: Vec<&str> = OUTPUTS.iter().map(|output| output.name()).collect();
-    assert_eq!(outputs_of("export"), all);
+    let all = OUTPUTS.iter().map(|output| output.name());
+    // Two draw the results of checks and nothing else.
+    let expected: Vec<&str> = all
+        .filter(|name| !["junit", "github"].contains(name))
+        .collect();
+    assert_eq!(outputs_of("export"), expected);
 }
 
 #[test]
