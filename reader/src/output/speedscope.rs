@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::output::clean::clean;
 use crate::output::rounding::whole;
-use crate::output::{Options, Output, format, measure};
+use crate::output::{Options, Output, about, format, measure};
 use crate::report::{Frame, Kind, Report, Section, Table, Unit, Value};
 
 const SCHEMA: &str = "https://www.speedscope.app/file-format-schema.json";
@@ -218,13 +218,11 @@ fn sum(weights: impl Iterator<Item = i64>) -> i64 {
 
 /// Whom the file is about.
 fn name(report: &Report) -> String {
-    let fact = |name: &str| {
-        let found = report.target.iter().find(|fact| fact.name == name);
-        found.map(|fact| format::cell(&fact.value, false).main)
-    };
     let mut name = format!("memshim {}", report.name);
-    for part in [fact("program"), fact("pid")].into_iter().flatten() {
-        name.push_str(&format!(", {part}"));
+    for part in ["program", "pid"] {
+        if let Some(text) = about::target_text(report, part) {
+            name.push_str(&format!(", {text}"));
+        }
     }
     clean(&name).into_owned()
 }
@@ -232,12 +230,9 @@ fn name(report: &Report) -> String {
 /// What is missing from every profile; the viewer shows only the names of profiles, so it stands
 /// there.
 fn losses(report: &Report) -> String {
-    let lost = report.losses.iter().filter(|loss| !loss.value.is_zero());
-    let lost = lost.map(|loss| {
-        let amount = format::cell(&loss.value, false).main;
-        format!(", lost: {amount} {}", loss.title)
-    });
-    clean(&lost.collect::<String>()).into_owned()
+    let losses = about::losses(report).into_iter();
+    let losses: String = losses.map(|loss| format!(", lost: {loss}")).collect();
+    clean(&losses).into_owned()
 }
 
 /// The stacks of a table as places in one list of frames.
