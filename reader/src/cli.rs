@@ -34,7 +34,13 @@ pub struct Destination {
     /// Write the answer to a file
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Column for a form with one number a stack: live, allocated, peak, or as --format json has it
+    /// Which number a flame graph shows, such as live, allocated or peak
+    ///
+    /// Takes live, allocated, freed, peak, temporary and leaked for bytes; inuse_space,
+    /// inuse_objects, alloc_space and alloc_objects as pprof has them; or the key of any column
+    /// with numbers of the report's stacks, as --format json shows it. In a comparison a name means
+    /// the change. Folded stacks have this number alone, pprof and speedscope show it first, and
+    /// Markdown has the rows with most of it. By default it is the first number of the report.
     #[arg(long, value_name = "COLUMN")]
     measure: Option<String>,
 }

@@ -9,6 +9,7 @@ use std::io::Read;
 
 use flate2::read::GzDecoder;
 use proptest::prelude::*;
+use serde_json::Value as Json;
 
 use memshim_reader::output::{self, Options};
 use memshim_reader::report::Report;
@@ -26,7 +27,7 @@ const SAMPLE_TYPES: &[(&str, &str)] = &[
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn a_pprof_file_is_whole_and_adds_up_to_the_report(report in any_report()) {
@@ -141,26 +142,79 @@ fn check_locations(profile: &Fields<'_>) -> u64 {
 }
 
 fn check_speedscope(report: &Report) {
-    let file: serde_json::Value =
-        serde_json::from_slice(&draw("speedscope", report)).expect("it is JSON");
-    let list = |json: &serde_json::Value| json.as_array().expect("it is a list").clone();
+    let file: Json = serde_json::from_slice(&draw("speedscope", report)).expect("it is JSON");
+    check_schema(&file);
     let frames = list(&file["shared"]["frames"]).len() as u64;
     let keys = MEASURES.iter().map(|(key, _)| *key);
     let keys = keys.filter(|key| key.ends_with("_bytes"));
     let profiles = list(&file["profiles"]);
     assert_eq!(profiles.len(), keys.clone().count());
     for (profile, key) in profiles.iter().zip(keys) {
-        assert_eq!(profile["name"], key);
+        let name = profile["name"].as_str().unwrap_or_default();
+        assert!(name.starts_with(key), "{name}");
         let (samples, weights) = (list(&profile["samples"]), list(&profile["weights"]));
         assert_eq!(samples.len(), weights.len());
-        let known = |frame: &serde_json::Value| frame.as_u64().is_some_and(|place| place < frames);
-        for sample in &samples {
-            assert!(!list(sample).is_empty() && list(sample).iter().all(known));
+        let is_known = |frame: &Json| frame.as_u64().is_some_and(|place| place < frames);
+        for sample in samples {
+            assert!(!list(sample).is_empty() && list(sample).iter().all(is_known));
         }
-        let sum: i64 = weights.iter().filter_map(serde_json::Value::as_i64).sum();
+        let sum: i64 = weights.iter().filter_map(Json::as_i64).sum();
         assert_eq!(profile["endValue"], sum);
         assert_same(sum, total(report, key), key);
     }
+}
+
+/// Checks what speedscope's own schema demands of a file of sampled profiles, and that nothing
+/// else is in it.
+fn check_schema(file: &Json) {
+    let keys = |json: &Json| -> Vec<String> {
+        let object = json.as_object().expect("it is an object");
+        object.keys().cloned().collect()
+    };
+    let schema = "https://www.speedscope.app/file-format-schema.json";
+    assert_eq!(file["$schema"], schema);
+    assert_eq!(
+        keys(file),
+        [
+            "$schema",
+            "activeProfileIndex",
+            "exporter",
+            "name",
+            "profiles",
+            "shared"
+        ]
+    );
+    assert!(file["activeProfileIndex"].is_u64());
+    for frame in list(&file["shared"]["frames"]) {
+        assert!(frame["name"].is_string(), "{frame}");
+        for key in keys(frame) {
+            let is_number = ["line", "col"].contains(&key.as_str()) && frame[&key].is_u64();
+            let is_text = ["name", "file"].contains(&key.as_str()) && frame[&key].is_string();
+            assert!(is_number || is_text, "{key} in {frame}");
+        }
+    }
+    for profile in list(&file["profiles"]) {
+        assert_eq!(
+            keys(profile),
+            [
+                "endValue",
+                "name",
+                "samples",
+                "startValue",
+                "type",
+                "unit",
+                "weights"
+            ]
+        );
+        assert_eq!(profile["type"], "sampled");
+        assert_eq!(profile["unit"], "bytes");
+        assert_eq!(profile["startValue"], 0);
+        assert!(profile["name"].is_string());
+    }
+}
+
+fn list(json: &Json) -> &[Json] {
+    json.as_array().expect("it is a list")
 }
 
 fn check_csv(report: &Report) {

@@ -11,7 +11,7 @@ mod table;
 use std::io::{self, Write};
 
 use crate::output::markdown::escape::{code, fence, prose};
-use crate::output::{Options, Output, format, measure, text};
+use crate::output::{Options, Output, about, measure, text};
 use crate::report::{Body, Fact, Kind, Report, Section, Value};
 
 /// Facts about the target that say something only on its own machine, or twice.
@@ -62,15 +62,11 @@ impl Output for Markdown {
 
 /// `memshim sites: sqlite3, process 42`, as far as it is known.
 fn title(report: &Report) -> String {
-    let fact = |name: &str| {
-        let found = report.target.iter().find(|fact| fact.name == name);
-        found.map(|fact| format::cell(&fact.value, false).main)
-    };
     let mut title = format!("memshim {}", report.name);
-    if let Some(program) = fact("program") {
+    if let Some(program) = about::target_text(report, "program") {
         title.push_str(&format!(": {program}"));
     }
-    if let Some(pid) = fact("pid") {
+    if let Some(pid) = about::target_text(report, "pid") {
         title.push_str(&format!(", process {pid}"));
     }
     title
@@ -78,12 +74,10 @@ fn title(report: &Report) -> String {
 
 /// What is missing from the answer; it qualifies every number below it.
 fn write_losses(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let lost = report.losses.iter().filter(|loss| !loss.value.is_zero());
-    for (place, loss) in lost.enumerate() {
-        // An empty quoted line makes each loss a paragraph of one quotation.
+    for (place, loss) in about::losses(report).iter().enumerate() {
+        // A quoted line without words makes each loss a paragraph of one quotation.
         writeln!(out, "{}", if place == 0 { "" } else { ">" })?;
-        let amount = format::cell(&loss.value, false).main;
-        writeln!(out, "> **Lost:** {} {}", prose(&amount), prose(&loss.title))?;
+        writeln!(out, "> **Lost:** {}", prose(loss))?;
     }
     Ok(())
 }

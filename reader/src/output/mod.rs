@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod checks;
+mod about;
 mod clean;
 mod contents;
 mod csv;

@@ -29,7 +29,7 @@ use prost::Message;
 use crate::output::pprof::proto::{Label, Profile, Sample, ValueType};
 use crate::output::pprof::tables::{Tables, Texts};
 use crate::output::rounding::whole;
-use crate::output::{Options, Output, format, measure};
+use crate::output::{Options, Output, about, format, measure};
 use crate::report::{Body, Column, Kind, Report, Section, Table, Unit, Value};
 
 /// Columns whose sample types have a name and a place of their own: Go's, then ours.
@@ -109,10 +109,12 @@ fn profile(report: &Report, options: &Options) -> Profile {
         let default = default_type(table, &types, options);
         profile.default_sample_type = tables.texts.place(default.map_or("", |found| &found.name));
         profile.sample = samples(table, &types, &mut tables);
-        tables.put_first(&target_text(report, "executable"));
+        if let Some(executable) = about::target_text(report, "executable") {
+            tables.put_first(&executable);
+        }
     }
-    profile.time_nanos = target_number(report, "as_of_unix_ns");
-    profile.duration_nanos = target_number(report, "age_ns");
+    profile.time_nanos = number(report, "as_of_unix_ns");
+    profile.duration_nanos = number(report, "age_ns");
     let texts = &mut tables.texts;
     profile.period_type = Some(ValueType {
         r#type: texts.place("space"),
@@ -237,32 +239,34 @@ fn samples(table: &Table, types: &[SampleType], tables: &mut Tables) -> Vec<Samp
 
 /// What a row says in words, such as its verdict.
 fn labels(table: &Table, row: &[Value], texts: &mut Texts) -> Vec<Label> {
-    let words = table.columns.iter().zip(row);
-    let words = words.filter_map(|(column, value)| match value {
-        Value::Text(text) if !text.is_empty() => Some((column, text)),
-        _ => None,
-    });
-    words
-        .map(|(column, text)| Label {
+    let mut labels = Vec::new();
+    for (column, value) in table.columns.iter().zip(row) {
+        let Value::Text(text) = value else {
+            continue;
+        };
+        let label = Label {
             key: texts.place(&column.key),
             str: texts.place(text),
-        })
-        .collect()
+        };
+        // A label without a text would be one of a number.
+        if label.key != 0 && label.str != 0 {
+            labels.push(label);
+        }
+    }
+    labels
 }
 
 /// What people should know: whom it is about, what is missing, and that figures are estimates.
 fn comments(report: &Report) -> Vec<String> {
+    let target = |name: &str| about::target_text(report, name).unwrap_or_default();
     let mut comments = vec![format!(
         "memshim {} of {}, process {}",
         report.name,
-        target_text(report, "program"),
-        target_text(report, "pid")
+        target("program"),
+        target("pid")
     )];
-    let lost = report.losses.iter().filter(|loss| !loss.value.is_zero());
-    comments.extend(lost.map(|loss| {
-        let amount = format::cell(&loss.value, false).main;
-        format!("lost: {amount} {}", loss.title)
-    }));
+    let losses = about::losses(report).into_iter();
+    comments.extend(losses.map(|loss| format!("lost: {loss}")));
     if let Some(Body::Facts(notices)) = report.section("notices").map(|section| &section.body) {
         comments.extend(notices.iter().map(|notice| {
             let text = format::cell(&notice.value, false).main;
@@ -277,19 +281,14 @@ fn comments(report: &Report) -> Vec<String> {
 
 /// Mean bytes between two samples; 1 where every block was recorded.
 fn interval_bytes(report: &Report) -> i64 {
-    target_number(report, "interval_bytes").max(1)
+    number(report, "interval_bytes").max(1)
 }
 
-/// A fact about the target as people read it; empty where it is unknown.
-fn target_text(report: &Report, name: &str) -> String {
-    let found = report.target.iter().find(|fact| fact.name == name);
-    found.map_or(String::new(), |fact| format::cell(&fact.value, false).main)
-}
-
-/// A whole number among the facts about the target; 0 where it is unknown.
-fn target_number(report: &Report, name: &str) -> i64 {
-    let fact = report.target.iter().find(|fact| fact.name == name);
-    fact.and_then(|fact| fact.value.number()).unwrap_or(0.0) as i64
+/// A whole number among the facts about the target; 0, which stands for nothing, where it is
+/// unknown.
+fn number(report: &Report, name: &str) -> i64 {
+    let found = about::target_number(report, name).unwrap_or(0);
+    i64::try_from(found).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -13,14 +13,14 @@ use serde::Serialize;
 
 use crate::output::clean::clean;
 use crate::output::rounding::whole;
-use crate::output::{Options, Output, format, measure};
-use crate::report::{Column, Frame, Kind, Report, Section, Table, Unit, Value};
+use crate::output::{Options, Output, about, format, measure};
+use crate::report::{Frame, Kind, Report, Section, Table, Unit, Value};
 
 const SCHEMA: &str = "https://www.speedscope.app/file-format-schema.json";
 
-/// Frames of all stacks of all profiles together: about 25 MB of text, where a tab of a browser
+/// Frames of all stacks of all profiles together: about 50 MB of text, where a tab of a browser
 /// does not survive some hundred.
-const FRAMES_MAX: usize = 4_000_000;
+const FRAMES_MAX: usize = 12_000_000;
 
 /// The name of what stands for the stacks that were too many.
 const OTHER: &str = "[other]";
@@ -116,6 +116,7 @@ fn file<'a>(report: &Report, table: &Table, stacks: &'a Stacks, options: &Option
     let asked = options.measure.as_deref();
     let asked = asked.and_then(|name| measure::column(table, Some(name)));
     let frames_max = FRAMES_MAX / columns.len().max(1);
+    let losses = losses(report);
     let mut profiles = Vec::new();
     let mut active_profile_index = 0;
     for index in columns {
@@ -123,22 +124,10 @@ fn file<'a>(report: &Report, table: &Table, stacks: &'a Stacks, options: &Option
             active_profile_index = profiles.len();
         }
         let column = &table.columns[index];
-        let number = |row: &Vec<Value>| row.get(index)?.number();
-        let numbers = table.rows.iter().map(|row| number(row).unwrap_or(0.0));
-        let weights = whole(&numbers.collect::<Vec<f64>>());
-        if column.is_change {
-            let shrunk: Vec<i64> = weights
-                .iter()
-                .map(|weight| weight.saturating_neg())
-                .collect();
-            let names = [("grown", &weights), ("shrunk", &shrunk)];
-            profiles.extend(names.map(|(way, weights)| {
-                let name = format!("{}, {way}", column.title);
-                profile(name, column, weights, stacks, frames_max)
-            }));
-        } else {
-            let name = column.title.clone();
-            profiles.push(profile(name, column, &weights, stacks, frames_max));
+        for (name, weights) in weights(table, index) {
+            let mut profile = profile(name, column.unit, &weights, stacks, frames_max);
+            profile.name.push_str(&losses);
+            profiles.push(profile);
         }
     }
     File {
@@ -151,6 +140,24 @@ fn file<'a>(report: &Report, table: &Table, stacks: &'a Stacks, options: &Option
             frames: &stacks.frames,
         },
     }
+}
+
+/// The numbers of a column, under the name of their profile; of a change what grew and, turned
+/// around, what shrank.
+fn weights(table: &Table, index: usize) -> Vec<(String, Vec<i64>)> {
+    let column = &table.columns[index];
+    let number = |row: &Vec<Value>| row.get(index)?.number();
+    let numbers = table.rows.iter().map(|row| number(row).unwrap_or(0.0));
+    let weights = whole(&numbers.collect::<Vec<f64>>());
+    if !column.is_change {
+        return vec![(column.title.clone(), weights)];
+    }
+    let turned = weights.iter().map(|weight| weight.saturating_neg());
+    let shrunk = turned.collect();
+    vec![
+        (format!("{}, grown", column.title), weights),
+        (format!("{}, shrunk", column.title), shrunk),
+    ]
 }
 
 /// The columns that become profiles: those of bytes, or else those of things.
@@ -171,7 +178,7 @@ fn measures(table: &Table) -> Vec<usize> {
 /// Sorted by path, so that the chart in the order of samples is a flame graph already.
 fn profile<'a>(
     mut name: String,
-    column: &Column,
+    unit: Unit,
     weights: &[i64],
     stacks: &'a Stacks,
     frames_max: usize,
@@ -196,12 +203,8 @@ fn profile<'a>(
     }
     Profile {
         r#type: "sampled",
-        name: clean(&name).into_owned(),
-        unit: if column.unit == Unit::Bytes {
-            "bytes"
-        } else {
-            "none"
-        },
+        name,
+        unit: if unit == Unit::Bytes { "bytes" } else { "none" },
         start_value: 0,
         end_value: sum(kept_weights.iter().copied()),
         samples,
@@ -213,22 +216,23 @@ fn sum(weights: impl Iterator<Item = i64>) -> i64 {
     weights.fold(0, i64::saturating_add)
 }
 
-/// Whom the file is about, and what is missing from it.
+/// Whom the file is about.
 fn name(report: &Report) -> String {
-    let fact = |name: &str| {
-        let found = report.target.iter().find(|fact| fact.name == name);
-        found.map(|fact| format::cell(&fact.value, false).main)
-    };
     let mut name = format!("memshim {}", report.name);
-    for part in [fact("program"), fact("pid")].into_iter().flatten() {
-        name.push_str(&format!(", {part}"));
-    }
-    let lost = report.losses.iter().filter(|loss| !loss.value.is_zero());
-    for loss in lost {
-        let amount = format::cell(&loss.value, false).main;
-        name.push_str(&format!(", lost: {amount} {}", loss.title));
+    for part in ["program", "pid"] {
+        if let Some(text) = about::target_text(report, part) {
+            name.push_str(&format!(", {text}"));
+        }
     }
     clean(&name).into_owned()
+}
+
+/// What is missing from every profile; the viewer shows only the names of profiles, so it stands
+/// there.
+fn losses(report: &Report) -> String {
+    let losses = about::losses(report).into_iter();
+    let losses: String = losses.map(|loss| format!(", lost: {loss}")).collect();
+    clean(&losses).into_owned()
 }
 
 /// The stacks of a table as places in one list of frames.

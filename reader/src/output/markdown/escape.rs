@@ -11,8 +11,13 @@ use crate::output::clean::clean;
 /// GitHub looks for people and issues in what is left after escapes, so only an empty comment
 /// keeps `@` and `#` from what follows them.
 pub(crate) fn prose(text: &str) -> String {
+    let text = clean(text);
     let mut escaped = String::with_capacity(text.len());
-    for character in clean(text).chars() {
+    let mut before = ' ';
+    let mut rest = text.chars().peekable();
+    while let Some(character) = rest.next() {
+        let is_in_word =
+            before.is_alphanumeric() && rest.peek().is_some_and(|next| next.is_alphanumeric());
         match character {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
@@ -21,12 +26,15 @@ pub(crate) fn prose(text: &str) -> String {
                 escaped.push(character);
                 escaped.push_str("<!-- -->");
             }
+            // Within a word it emphasizes nothing, and paths stay legible in the source.
+            '_' if is_in_word => escaped.push('_'),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' => {
                 escaped.push('\\');
                 escaped.push(character);
             }
             _ => escaped.push(character),
         }
+        before = character;
     }
     escaped
 }
@@ -90,6 +98,7 @@ mod tests {
             r"&lt;img&gt; \[a\](b) \| \*c\*",
         );
         check(prose("two\nlines"), "two lines");
+        check(prose("x86_64 _a_"), r"x86_64 \_a\_");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::*;
-use crate::report::{Body, Estimate, Fact, Stack};
+use crate::report::{Body, Column, Estimate, Fact, Stack};
 
 /// A report with these columns of bytes; each row has its values and the frames of its stack,
 /// leaf first.
@@ -116,7 +116,7 @@ fn stacks_that_are_too_many_are_one_and_the_total_stays() {
     let report = report(&["live_bytes"], rows);
     let table = report.sections[0].table().expect("stacks have columns");
     let stacks = Stacks::of(table);
-    let profile = profile("live".into(), &table.columns[0], &[1, 9, 2], &stacks, 3);
+    let profile = profile("live".into(), Unit::Bytes, &[1, 9, 2], &stacks, 3);
     assert_eq!(profile.name, "live (2 small stacks in [other])");
     assert_eq!(profile.weights, [9, 3]);
     assert_eq!(profile.samples[1], stacks.other);
@@ -124,10 +124,11 @@ fn stacks_that_are_too_many_are_one_and_the_total_stays() {
 }
 
 #[test]
-fn the_name_says_what_was_lost() {
+fn the_name_of_each_profile_says_what_was_lost() {
     let mut report = report(&["live_bytes"], &[]);
     let lost = Fact::new("slots_refused", "blocks without a slot", Value::Count(7));
     report.losses.push(lost);
     let file = read_back(&report, &Options::default());
-    assert_eq!(file["name"], "memshim sites, lost: 7 blocks without a slot");
+    let name = "live_bytes, lost: 7 blocks without a slot";
+    assert_eq!(file["profiles"][0]["name"], name);
 }
