@@ -80,11 +80,12 @@ impl Plan {
             .extend(runs(&mut self.infos, blocks.surviving, trace));
         self.since_peak
             .extend(runs(&mut self.infos, blocks.since_peak, trace));
-        // Of the blocks before the peak two are live at a time, and two must not make a new peak.
+        // Of the blocks before the peak two are live at a time, and two must not make a peak.
         let small = |mut blocks: Whole| {
+            let size_max_bytes = most_bytes.saturating_sub(1) / 2;
             blocks.bytes = blocks
                 .bytes
-                .min((most_bytes / 2).saturating_mul(blocks.objects));
+                .min(size_max_bytes.saturating_mul(blocks.objects));
             blocks
         };
         self.temporary
