@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::output::clean::clean;
 use crate::output::contents::{Amount, Process, Site, has_sites, sites};
 use crate::output::interned::Interned;
-use crate::output::valgrind::describe;
+use crate::output::valgrind::describe_with_column;
 use crate::output::{Options, Output};
 use crate::report::{Frame, Kind, Report, Section, Stack};
 
@@ -214,7 +214,7 @@ impl Frames {
         }
         let place = |frame: &Arc<Frame>| {
             let known = self.known.entry(Arc::as_ptr(frame));
-            *known.or_insert_with(|| self.texts.place(describe(frame)))
+            *known.or_insert_with(|| self.texts.place(describe_with_column(frame)))
         };
         stack.0.iter().map(place).collect()
     }
