@@ -17,15 +17,13 @@ pub(super) use curve::{Point, curve};
 pub(super) use process::Process;
 pub(super) use sites::{Amount, Site, has_sites, sites};
 
-/// A number of the row, where its column is there and it is known and finite.
-fn number(row: &[Value], place: Option<usize>) -> Option<f64> {
-    let number = row.get(place?)?.number();
-    number.filter(|number| number.is_finite())
-}
+/// The largest number from which on not every whole one is a float, and far beyond all real ones.
+const LARGEST: f64 = (1u64 << 53) as f64;
 
-/// A number of the row that cannot be below zero.
+/// A number of the row, where its column is there and it is known; none is below zero.
 fn quantity(row: &[Value], place: Option<usize>) -> Option<f64> {
-    number(row, place).map(|number| number.max(0.0))
+    let number = row.get(place?)?.number()?;
+    (!number.is_nan()).then(|| number.clamp(0.0, LARGEST))
 }
 
 /// The text of the row, or nothing.

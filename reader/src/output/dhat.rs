@@ -9,13 +9,14 @@
 
 use std::collections::HashMap;
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::output::clean::clean;
 use crate::output::contents::{Amount, Process, Site, has_sites, sites};
 use crate::output::interned::Interned;
-use crate::output::valgrind::describe;
+use crate::output::valgrind::describe_with_column;
 use crate::output::{Options, Output};
 use crate::report::{Frame, Kind, Report, Section, Stack};
 
@@ -172,17 +173,18 @@ impl Point {
         let whole = |number: f64| number.round() as u64;
         let both = |amount: Amount| (whole(amount.objects), whole(amount.bytes));
         let (allocated, peak, live) = (both(site.allocated), both(site.peak), both(site.live));
-        self.allocated_blocks += allocated.0;
-        self.allocated_bytes += allocated.1;
-        self.peak_blocks += peak.0;
-        self.peak_bytes += peak.1;
-        self.end_blocks += live.0;
-        self.end_bytes += live.1;
+        let add = |sum: &mut u64, number| *sum = sum.saturating_add(number);
+        add(&mut self.allocated_blocks, allocated.0);
+        add(&mut self.allocated_bytes, allocated.1);
+        add(&mut self.peak_blocks, peak.0);
+        add(&mut self.peak_bytes, peak.1);
+        add(&mut self.end_blocks, live.0);
+        add(&mut self.end_bytes, live.1);
         self.most_blocks = self.peak_blocks.max(self.end_blocks);
         self.most_bytes = self.peak_bytes.max(self.end_bytes);
         if has_lifetimes {
             let lifetimes = whole(site.lifetimes_ns.unwrap_or(0.0) / NS_PER_US as f64);
-            self.lifetimes = Some(self.lifetimes.unwrap_or(0) + lifetimes);
+            self.lifetimes = Some(self.lifetimes.unwrap_or(0).saturating_add(lifetimes));
         }
     }
 }
@@ -210,9 +212,9 @@ impl Frames {
         if stack.0.is_empty() {
             return vec![self.texts.place("[no stack]".to_owned())];
         }
-        let place = |frame: &std::sync::Arc<Frame>| {
-            let known = self.known.entry(std::sync::Arc::as_ptr(frame));
-            *known.or_insert_with(|| self.texts.place(describe(frame)))
+        let place = |frame: &Arc<Frame>| {
+            let known = self.known.entry(Arc::as_ptr(frame));
+            *known.or_insert_with(|| self.texts.place(describe_with_column(frame)))
         };
         stack.0.iter().map(place).collect()
     }

@@ -61,7 +61,11 @@ impl Output for Firefox {
             meta: meta(&process),
             libs: tables.libraries.all().to_vec(),
             counters: counter(&process, &curve(report)).into_iter().collect(),
-            threads: [thread(&process, &blocks, allocations, tables)],
+            threads: [Thread {
+                about: thread(&process, &blocks),
+                native_allocations: allocations,
+                tables: tables.into_json(),
+            }],
         };
         serde_json::to_writer(&mut *out, &profile)?;
         out.write_all(b"\n")
@@ -82,7 +86,18 @@ struct Profile {
     meta: Json,
     libs: Vec<Library>,
     counters: Vec<Json>,
-    threads: [Json; 1],
+    threads: [Thread; 1],
+}
+
+/// The events, which may be millions and so are not made a [`Json`] first, with all around them.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Thread {
+    #[serde(flatten)]
+    about: Json,
+    native_allocations: Allocations,
+    #[serde(flatten)]
+    tables: Json,
 }
 
 fn milliseconds(nanoseconds: f64) -> f64 {
@@ -144,12 +159,7 @@ fn extra(process: &Process<'_>) -> Json {
     json!([{ "label": "memshim", "entries": entries }])
 }
 
-fn thread(
-    process: &Process<'_>,
-    blocks: &[Block<'_>],
-    allocations: Allocations,
-    tables: Tables<'_>,
-) -> Json {
+fn thread(process: &Process<'_>, blocks: &[Block<'_>]) -> Json {
     let main = blocks.iter().find(|block| block.tid == process.pid);
     let name = main.map_or(process.program, |block| block.thread);
     let name = if name.is_empty() {
@@ -157,7 +167,7 @@ fn thread(
     } else {
         name
     };
-    let mut thread = json!({
+    json!({
         "processType": "default",
         "processName": clean(process.program),
         "processStartupTime": 0,
@@ -175,12 +185,7 @@ fn thread(
             "data": [], "name": [], "startTime": [], "endTime": [], "phase": [], "category": [],
             "length": 0,
         },
-        "nativeAllocations": allocations,
-    });
-    if let (Json::Object(thread), Json::Object(tables)) = (&mut thread, tables.into_json()) {
-        thread.extend(tables);
-    }
-    thread
+    })
 }
 
 /// The memory track; its samples are differences to the one before.

@@ -10,14 +10,29 @@ use crate::report::Frame;
 /// The address is that in the module, which stays the same from run to run and which `addr2line`
 /// takes.
 pub(super) fn describe(frame: &Frame) -> String {
-    let address = frame.offset.unwrap_or(frame.address);
-    let function = frame.function.as_deref().unwrap_or("???");
     let place = match (&frame.file, frame.line, &frame.module) {
         (Some(file), Some(line), _) => format!(" ({file}:{line})"),
         (Some(file), None, _) => format!(" ({file})"),
         (None, _, Some(module)) => format!(" (in {module})"),
         (None, _, None) => String::new(),
     };
+    at_place(frame, &place)
+}
+
+/// The same with the column, `(file.c:12:5)`, as DHAT writes it for Rust: only from this form does
+/// Firefox Profiler take the function apart from its address.
+pub(super) fn describe_with_column(frame: &Frame) -> String {
+    match (&frame.file, frame.line, frame.column) {
+        (Some(file), Some(line), Some(column)) => {
+            at_place(frame, &format!(" ({file}:{line}:{column})"))
+        }
+        _ => describe(frame),
+    }
+}
+
+fn at_place(frame: &Frame, place: &str) -> String {
+    let address = frame.offset.unwrap_or(frame.address);
+    let function = frame.function.as_deref().unwrap_or("???");
     clean(&format!("{address:#x}: {function}{place}")).into_owned()
 }
 
@@ -45,6 +60,19 @@ mod tests {
             line: Some(7),
             ..known()
         };
+        check(frame, "0x1234: f(int) (src/a.c:7)");
+    }
+
+    #[test]
+    fn a_column_is_written_only_where_it_is_wanted_and_known() {
+        let frame = Frame {
+            file: Some("src/a.c".into()),
+            line: Some(7),
+            column: Some(3),
+            ..known()
+        };
+        assert_eq!(describe_with_column(&frame), "0x1234: f(int) (src/a.c:7:3)");
+        assert_eq!(describe_with_column(&known()), describe(&known()));
         check(frame, "0x1234: f(int) (src/a.c:7)");
     }
 

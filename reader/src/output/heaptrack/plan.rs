@@ -74,27 +74,21 @@ impl Plan {
         if self.infos.is_empty() {
             self.infos.push((0, trace));
         }
-        self.until_peak
-            .extend(runs(&mut self.infos, blocks.until_peak, trace));
-        self.surviving
-            .extend(runs(&mut self.infos, blocks.surviving, trace));
-        self.since_peak
-            .extend(runs(&mut self.infos, blocks.since_peak, trace));
-        // Of the blocks before the peak two are live at a time, and two must not make a new peak.
-        let small = |mut blocks: Whole| {
-            blocks.bytes = blocks
-                .bytes
-                .min((most_bytes / 2).saturating_mul(blocks.objects));
-            blocks
+        let infos = &mut self.infos;
+        let mut add = |runs: &mut Vec<Run>, blocks, entries| {
+            runs.extend(runs_of(blocks, trace, entries, infos));
         };
-        self.temporary
-            .extend(runs(&mut self.infos, small(blocks.temporary), trace));
-        for run in runs(&mut self.infos, small(blocks.passing), trace) {
-            let first = self.infos.len() as u64;
-            let entry = self.infos[run.info as usize];
-            self.infos.extend([entry, entry]);
-            self.passing.push(Run { info: first, ..run });
-        }
+        add(&mut self.until_peak, blocks.until_peak, 1);
+        add(&mut self.surviving, blocks.surviving, 1);
+        add(&mut self.since_peak, blocks.since_peak, 1);
+        // Of the blocks before the peak two are live at a time, and two must not make a peak.
+        let size_max_bytes = most_bytes.saturating_sub(1) / 2;
+        add(
+            &mut self.temporary,
+            blocks.temporary.at_most(size_max_bytes),
+            1,
+        );
+        add(&mut self.passing, blocks.passing.at_most(size_max_bytes), 2);
     }
 
     /// Gives the last block before the peak an entry of its own where it is also freed: the first
@@ -135,6 +129,15 @@ impl Whole {
             && (!is_all || self.bytes == others.bytes)
     }
 
+    /// The same blocks, none larger than this on the whole.
+    fn at_most(self, size_max_bytes: u64) -> Whole {
+        let bytes_max = size_max_bytes.saturating_mul(self.objects);
+        Whole {
+            bytes: self.bytes.min(bytes_max),
+            ..self
+        }
+    }
+
     /// The bytes of the first `objects` of these blocks.
     fn bytes_of(self, objects: u64) -> u64 {
         let bytes = u128::from(self.bytes) * u128::from(objects) / u128::from(self.objects.max(1));
@@ -154,16 +157,22 @@ struct Blocks {
 
 impl Blocks {
     fn of(site: &Site<'_>, calls_per_event: f64, rounding: &mut Rounding) -> Blocks {
-        let allocated = rounding.whole(site.allocated, calls_per_event, 0);
-        let [peak, live] = [(site.peak, 1), (site.live, 2)].map(|(amount, kind)| {
-            let mut held = rounding.whole(amount, calls_per_event, kind);
-            held.objects = held.objects.min(allocated.objects);
-            if held.bytes > 0 {
-                held.objects = held.objects.max(1);
+        let whole = |amount: Amount, carried: &mut f64| Whole {
+            objects: carry(amount.objects / calls_per_event, carried),
+            bytes: amount.bytes.round() as u64,
+        };
+        let allocated = whole(site.allocated, &mut rounding.allocated);
+        let held = |amount: Amount, carried: &mut f64| {
+            let held = whole(amount, carried);
+            Whole {
+                // A site holds no more than it allocated, but no bytes without a block.
+                objects: held.objects.min(allocated.objects).max(held.bytes.min(1)),
+                ..held
             }
-            held
-        });
-        let temporary = rounding.whole(site.temporary, calls_per_event, 3);
+        };
+        let peak = held(site.peak, &mut rounding.peak);
+        let live = held(site.live, &mut rounding.live);
+        let temporary = whole(site.temporary, &mut rounding.temporary);
         let surviving = in_both(peak, live);
         let (until_peak, since_peak) = (peak.minus(surviving), live.minus(surviving));
         let held = [surviving, until_peak, since_peak];
@@ -198,26 +207,26 @@ fn in_both(peak: Whole, live: Whole) -> Whole {
     }
 }
 
-/// Rounds so that sums stay right: what one number loses the next of its kind gains.
+/// What rounding took from each kind of number so far, or gave it.
 #[derive(Debug, Default)]
 struct Rounding {
-    carried: [f64; 4],
+    allocated: f64,
+    peak: f64,
+    live: f64,
+    temporary: f64,
 }
 
-impl Rounding {
-    fn whole(&mut self, amount: Amount, calls_per_event: f64, kind: usize) -> Whole {
-        let wanted = amount.objects / calls_per_event + self.carried[kind];
-        let objects = wanted.round().max(0.0);
-        self.carried[kind] = wanted - objects;
-        Whole {
-            objects: objects as u64,
-            bytes: amount.bytes.round() as u64,
-        }
-    }
+/// Rounds so that sums stay right: what one number loses the next of its kind gains.
+fn carry(number: f64, carried: &mut f64) -> u64 {
+    let wanted = number + *carried;
+    let rounded = wanted.round().max(0.0);
+    *carried = wanted - rounded;
+    rounded as u64
 }
 
-/// One run for each of the two neighbouring sizes that make up the bytes of `blocks` exactly.
-fn runs(infos: &mut Vec<(u64, usize)>, blocks: Whole, trace: usize) -> Vec<Run> {
+/// One run for each of the two neighbouring sizes that make up the bytes of `blocks` exactly; each
+/// gets as many `entries`, one after the other.
+fn runs_of(blocks: Whole, trace: usize, entries: usize, infos: &mut Vec<(u64, usize)>) -> Vec<Run> {
     let Some(size_bytes) = blocks.bytes.checked_div(blocks.objects) else {
         return Vec::new();
     };
@@ -227,12 +236,10 @@ fn runs(infos: &mut Vec<(u64, usize)>, blocks: Whole, trace: usize) -> Vec<Run> 
         (size_bytes, blocks.objects - larger),
     ];
     let mut runs = Vec::new();
-    for (size_bytes, count) in sizes {
-        if count > 0 {
-            let info = infos.len() as u64;
-            infos.push((size_bytes, trace));
-            runs.push(Run { info, count });
-        }
+    for (size_bytes, count) in sizes.into_iter().filter(|(_, count)| *count > 0) {
+        let info = infos.len() as u64;
+        infos.extend(std::iter::repeat_n((size_bytes, trace), entries));
+        runs.push(Run { info, count });
     }
     runs
 }

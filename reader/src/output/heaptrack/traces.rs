@@ -62,11 +62,8 @@ impl Traces {
         let address = holder.offset.unwrap_or(holder.address);
         let mut text = format!("{address:x} {module:x}");
         for frame in frames {
-            // Without a function heaptrack shows the address and the module.
-            let Some(function) = &frame.function else {
-                break;
-            };
-            let function = self.string(function);
+            // heaptrack takes all code without a name in a module for one function, so it gets one.
+            let function = self.string(&frame.label());
             let file = frame.file.as_deref().map_or(0, |file| self.string(file));
             let line = frame.line.unwrap_or(0);
             text.push_str(&format!(" {function:x} {file:x} {line:x}"));

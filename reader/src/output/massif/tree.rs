@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use crate::output::interned::Interned;
 use crate::output::valgrind::describe;
@@ -43,11 +44,11 @@ impl Tree {
             if bytes == 0 {
                 continue;
             }
-            tree.nodes[0].bytes += bytes;
+            tree.nodes[0].bytes = tree.nodes[0].bytes.saturating_add(bytes);
             let mut node = 0;
             for frame in &stack.0 {
                 let name = *known
-                    .entry(std::sync::Arc::as_ptr(frame))
+                    .entry(Arc::as_ptr(frame))
                     .or_insert_with(|| tree.names.place(name(frame)));
                 let next = tree.nodes.len();
                 let child = *children.entry((node, name)).or_insert(next);
@@ -58,7 +59,7 @@ impl Tree {
                         ..Node::default()
                     });
                 }
-                tree.nodes[child].bytes += bytes;
+                tree.nodes[child].bytes = tree.nodes[child].bytes.saturating_add(bytes);
                 node = child;
             }
         }
