@@ -21,9 +21,10 @@ class Timeline {
       onpointerleave: () => this.moveTo(null),
       onkeydown: (event) => this.onkey(event),
     });
-    this.root = element('figure', {}, element('figcaption', {}, column.title, this.readout), this.svg);
+    this.plot = element('div', {}, this.svg);
+    this.root = element('figure', {}, element('figcaption', {}, column.title, this.readout), this.plot);
     this.describe();
-    new ResizeObserver(() => this.draw()).observe(this.root);
+    new ResizeObserver(() => this.draw()).observe(this.plot);
   }
 
   describe() {
@@ -48,7 +49,7 @@ class Timeline {
   /** The scales from values to pixels, for the width that there is. */
   frame() {
     const { points } = this;
-    const width = Math.max(240, this.root.clientWidth);
+    const width = Math.max(240, this.plot.clientWidth);
     const times = points.map((point) => point.time);
     const [start, end] = [times[0], times[times.length - 1]];
     const top = points.reduce((most, point) => Math.max(most, point.value), 0);

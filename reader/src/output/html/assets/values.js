@@ -7,6 +7,9 @@
 /** Frames of a stack that are shown before somebody asks for more. */
 const FRAMES_SHOWN = 4;
 
+/** Letters of a name that fit every place that there is for names. */
+const LONG_NAME = 200;
+
 /** A value with its interval, whatever it is. */
 function valueElement(value, { isChange = false, isVerdict = false, report = null } = {}) {
   if (value.unit === 'stack') {
@@ -15,11 +18,21 @@ function valueElement(value, { isChange = false, isVerdict = false, report = nul
   if (value.unit === 'text') {
     return isVerdict && value.value !== null
       ? verdictElement(value.value)
-      : element('span', { class: 'text' }, value.value ?? '-');
+      : textElement(value.value ?? '-');
   }
   const { main, interval } = estimateTexts(value, isChange);
   return element('span', { class: value.value === null ? 'number is-unknown' : 'number' }, main,
     interval === '' ? null : [' ', element('span', { class: 'interval' }, interval)]);
+}
+
+/** A few words stay on one line; a sentence may take more. */
+function textElement(text) {
+  return nameElement(text.length <= 20 ? 'text is-short' : 'text', text);
+}
+
+/** A name, which scrolls where it is too long for its place; keys must then be able to reach it. */
+function nameElement(className, text, title = null) {
+  return element('span', { class: className, title, tabindex: text.length > LONG_NAME ? '0' : null }, text);
 }
 
 /** What a verdict means for the one who reads it; the word itself always stands beside it. */
@@ -65,10 +78,10 @@ function stackElement(report, stack, action = null) {
 function frameElement(frame) {
   const place = placeText(frame);
   return element('li', { class: frame.isMarker ? 'is-marker' : null },
-    element('span', { class: 'function' }, frame.name),
-    frame.isInlined ? element('span', { class: 'faint' }, ' inlined') : null,
-    place === '' ? null : [' ', element('span', { class: 'place', title: fullPlaceText(frame) }, place)],
-    frame.module === '' ? null : [' ', element('span', { class: 'faint', title: frame.module }, baseName(frame.module))]);
+    nameElement('function', frame.name),
+    frame.isInlined ? [' ', element('span', { class: 'faint' }, 'inlined')] : null,
+    place === '' ? null : [' ', nameElement('place', place, fullPlaceText(frame))],
+    frame.module === '' ? null : [' ', nameElement('faint', baseName(frame.module), frame.module)]);
 }
 
 /** Named values under each other. */

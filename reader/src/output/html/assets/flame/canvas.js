@@ -13,6 +13,7 @@ const FONT = '11.5px ui-monospace, SFMono-Regular, Menlo, "DejaVu Sans Mono", mo
 const ROWS_LEAST = 8;
 const NARROWEST = 0.5;
 const ZOOM_MS = 160;
+const NOT_ASCII = /[^ -~…]/u;
 
 class FlameCanvas {
   /** `actions` has `onselect(node)`, `onzoom(node)` and `onhover(node, event)`. */
@@ -40,6 +41,7 @@ class FlameCanvas {
         this.actions.onzoom(node);
       }
     });
+    ['focus', 'blur'].forEach((kind) => canvas.addEventListener(kind, () => this.paintSoon()));
     canvas.addEventListener('pointermove', (event) => this.actions.onhover(this.nodeAt(event), event));
     canvas.addEventListener('pointerleave', (event) => this.actions.onhover(null, event));
   }
@@ -148,7 +150,7 @@ class FlameCanvas {
     this.spacer.style.height = `${Math.max(0, (this.rects.deepest + 1) * ROW_HEIGHT - this.height)}px`;
     this.context.fillStyle = this.palette.background;
     this.context.fillRect(0, 0, this.width, this.height);
-    this.rects.each((rect) => this.paintRect(rect));
+    this.rects.eachRow((row) => this.paintRow(row));
     this.frameMs = performance.now() - begin;
   }
 
@@ -188,8 +190,20 @@ class FlameCanvas {
     const { totals } = this.state;
     const rest = left - (totals.tree.isInverted ? 0 : totals.self[node]);
     const x = (start - offset) * scale;
-    if (rest * scale >= 1 && x < this.width) {
+    if (rest * scale >= NARROWEST && x < this.width) {
       this.rects.add(-1 - node, depth + 1, x, rest * scale);
+    }
+  }
+
+  paintRow(row) {
+    let lastColumn = -1;
+    for (const rect of row) {
+      const column = Math.floor(rect.x);
+      // Where several share a pixel, one is all that can be seen.
+      if (rect.width >= 1 || column !== lastColumn) {
+        this.paintRect(rect);
+      }
+      lastColumn = column;
     }
   }
 
@@ -200,13 +214,14 @@ class FlameCanvas {
     const y = depth * ROW_HEIGHT - this.scroller.scrollTop;
     context.fillStyle = this.colourOf(node);
     // A pixel between neighbours, where there is room for it.
-    context.fillRect(left, y, Math.max(NARROWEST, right - left - (width > 2 ? 1 : 0)), ROW_HEIGHT - 1);
+    context.fillRect(left, y, Math.max(1, right - left - (width > 2 ? 1 : 0)), ROW_HEIGHT - 1);
     if (node < 0) {
       return;
     }
-    if (node === this.state.selected || node === this.state.hovered) {
+    const isSelected = node === this.state.selected && (node > 0 || document.activeElement === this.canvas);
+    if (isSelected || node === this.state.hovered) {
       context.strokeStyle = palette.selection;
-      context.lineWidth = node === this.state.selected ? 2 : 1;
+      context.lineWidth = isSelected ? 2 : 1;
       context.strokeRect(left + 1, y + 1, Math.max(1, right - left - 3), ROW_HEIGHT - 3);
     }
     this.paintText(node, left, right - left, y);
@@ -222,8 +237,9 @@ class FlameCanvas {
     const isFaded = state.search && !state.search.has(state.totals.tree, node);
     context.fillStyle = isFaded ? palette.fadedText : palette.text;
     const text = label.length > letters ? `${label.slice(0, letters - 1)}…` : label;
-    // Letters that are wider than a digit are squeezed into the frame.
-    context.fillText(text, Math.max(left, 0) + 4, y + ROW_HEIGHT / 2, width - 8);
+    // Letters that are wider than a digit are squeezed into the frame; to measure all would cost.
+    const room = NOT_ASCII.test(text) ? width - 8 : undefined;
+    context.fillText(text, Math.max(left, 0) + 4, y + ROW_HEIGHT / 2, room);
   }
 
   /** Where changes are drawn, their sign stands before the name: colour alone says nothing to many. */
@@ -287,9 +303,10 @@ class DrawnRects {
     (this.rows[depth] ??= []).push({ node, depth, x, width });
   }
 
-  each(visit) {
+  /** Visits the rows that are seen; in each the rectangles stand from right to left. */
+  eachRow(visit) {
     for (let depth = this.first; depth <= this.last; depth += 1) {
-      this.rows[depth]?.forEach(visit);
+      visit(this.rows[depth] ?? []);
     }
   }
 

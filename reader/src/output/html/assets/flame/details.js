@@ -19,7 +19,7 @@ function frameDetails(totals, node, whole) {
   ];
   const present = rows.filter((row) => row !== null && row[1] !== '');
   return [
-    element('h3', {}, tree.label(node)),
+    element('h2', {}, nameElement('frame-name', tree.label(node))),
     element('dl', { class: 'facts' }, present.map(([title, text, more]) => element('div', {},
       element('dt', {}, title),
       element('dd', { class: 'number' }, text, more ? [' ', element('span', { class: 'interval' }, more)] : null)))),

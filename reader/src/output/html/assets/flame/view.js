@@ -66,13 +66,13 @@ class FlameView {
   }
 
   showCaption() {
-    const { main, interval } = this.totals.text(0);
-    const fact = this.report.fact(this.measure.key);
-    const known = fact && this.section.name === 'sites' ? estimateTexts(fact.at()) : { main, interval };
-    const what = this.measure.comparison ? 'change from before to after' : `${this.measure.familyText} ${this.measure.unit === 'bytes' ? 'bytes' : 'objects'}`;
-    this.caption.textContent = this.totals.whole > 0
-      ? `${what}: ${known.main}${known.interval === '' ? '' : `, ${known.interval}`} in ${GROUPED.format(this.totals.rowCount[0])} call stacks`
-      : `nothing is ${this.measure.familyText} here`;
+    const { totals, measure } = this;
+    const fact = this.section.name === 'sites' ? this.report.fact(measure.key) : null;
+    const { main, interval } = fact ? estimateTexts(fact.at()) : totals.text(0);
+    const what = measure.comparison ? 'change from before to after' : `${measure.familyText} ${measure.unit === 'bytes' ? 'bytes' : 'objects'}`;
+    const amount = interval === '' ? main : `${main} ${measure.comparison ? `(${interval})` : interval}`;
+    this.caption.textContent = totals.whole > 0
+      ? `${what}: ${amount}, in ${GROUPED.format(totals.rowCount[0])} call stacks` : `nothing is ${measure.familyText} here`;
     this.canvas.canvas.setAttribute('aria-label', `Flame graph of ${this.caption.textContent}. Arrows move, Enter zooms, slash searches; a tree of text follows.`);
   }
 
