@@ -16,18 +16,36 @@ const OVERVIEW_TABLES = [
 
 /** `show` opens another view by the name of a section. */
 function overviewElement(report, { show, onstack }) {
-  const notices = report.section('notices');
-  const facts = report.sections.filter((section) => section.kind === 'facts' && section !== notices);
-  const time = report.section('heap_over_time') ?? report.sections.find((section) => section.kind === 'series' && !section.stacks);
-  const factSections = facts.map((section) => sectionElement(section, tiles(section), restOfFacts(section)));
+  const facts = report.sections.filter(
+    (section) => section.kind === 'facts' && section.name !== 'notices',
+  );
+  const time =
+    report.section('heap_over_time') ??
+    report.sections.find((section) => section.kind === 'series' && !section.stacks);
+  const factSections = facts.map((section) =>
+    sectionElement(section, tiles(section), restOfFacts(section)),
+  );
   const parts = [
-    notices ? element('div', { class: 'notices', role: 'note' }, element('strong', {}, notices.title), factList(notices.facts, report)) : null,
     ...factSections.slice(0, 1),
     time ? sectionElement(time, firstChart(time)) : null,
-    ...OVERVIEW_TABLES.map(([name, title]) => topRows(report.section(name), title, { show, onstack })),
+    ...OVERVIEW_TABLES.map(([name, title]) =>
+      topRows(report.section(name), title, { show, onstack }),
+    ),
     ...factSections.slice(1),
   ];
-  return element('div', { class: 'overview' }, parts.filter((part) => part !== null));
+  return element(
+    'div',
+    { class: 'overview' },
+    parts.filter((part) => part !== null),
+  );
+}
+
+/** Whether there is more to survey than the one table that another view shows. */
+function hasOverview(report) {
+  const isSurveyed = ({ kind, name, stacks }) =>
+    (kind === 'facts' && name !== 'notices') || (kind === 'series' && !stacks);
+  const tables = OVERVIEW_TABLES.filter(([name]) => report.section(name));
+  return report.sections.some(isSurveyed) || tables.length > 1;
 }
 
 function firstChart(section) {
@@ -41,18 +59,34 @@ function tiles(section) {
   if (bytes.length === 0) {
     return null;
   }
-  return element('div', { class: 'tiles' }, bytes.map((fact) => {
-    const { main, interval } = estimateTexts(fact.at());
-    const objects = find(fact.name.replace(/_bytes$/u, '_objects'));
-    const moment = fact.name.startsWith('peak') ? find('peak_unix_ns') : null;
-    return element('div', { class: 'tile' },
-      element('div', { class: 'tile-title' }, fact.title),
-      element('div', { class: 'tile-main' }, main),
-      element('div', { class: 'interval' }, interval === '' ? 'exact' : `95 %: ${interval}`),
-      objects && objects !== fact ? element('div', { class: 'tile-more' }, estimateTexts(objects.at()).main, ' objects ',
-        element('span', { class: 'interval' }, estimateTexts(objects.at()).interval)) : null,
-      moment ? element('div', { class: 'tile-more' }, numberText(moment.at().value, 'unix_ns')) : null);
-  }));
+  return element(
+    'div',
+    { class: 'tiles' },
+    bytes.map((fact) => {
+      const { main, interval } = estimateTexts(fact.at());
+      const objects = find(fact.name.replace(/_bytes$/u, '_objects'));
+      const moment = fact.name.startsWith('peak') ? find('peak_unix_ns') : null;
+      return element(
+        'div',
+        { class: 'tile' },
+        element('div', { class: 'tile-title' }, fact.title),
+        element('div', { class: 'tile-main' }, main),
+        element('div', { class: 'interval' }, interval === '' ? 'exact' : `95 %: ${interval}`),
+        objects && objects !== fact
+          ? element(
+              'div',
+              { class: 'tile-more' },
+              estimateTexts(objects.at()).main,
+              ' objects ',
+              element('span', { class: 'interval' }, estimateTexts(objects.at()).interval),
+            )
+          : null,
+        moment
+          ? element('div', { class: 'tile-more' }, numberText(moment.at().value, 'unix_ns'))
+          : null,
+      );
+    }),
+  );
 }
 
 function isTileFact(fact) {
@@ -61,7 +95,11 @@ function isTileFact(fact) {
 
 /** The facts that no tile shows. */
 function restOfFacts(section) {
-  const inTiles = new Set(section.facts.filter(isTileFact).flatMap(({ name }) => [name, name.replace(/_bytes$/u, '_objects')]));
+  const inTiles = new Set(
+    section.facts
+      .filter(isTileFact)
+      .flatMap(({ name }) => [name, name.replace(/_bytes$/u, '_objects')]),
+  );
   if (inTiles.has('peak_live_bytes')) {
     inTiles.add('peak_unix_ns');
   }
@@ -75,8 +113,17 @@ function topRows(section, title, { show, onstack }) {
     return null;
   }
   const table = new TableView(section, { onstack, rowsMax: ROWS_IN_OVERVIEW, isPlain: true });
-  const more = section.rowCount > ROWS_IN_OVERVIEW
-    ? button(`all ${GROUPED.format(section.rowCount)}`, () => show(section.name), { class: 'more' }) : null;
-  return element('section', { class: 'section', 'data-section': `${section.name}-top` },
-    element('h2', {}, title), table.root, more);
+  const more =
+    section.rowCount > ROWS_IN_OVERVIEW
+      ? button(`all ${GROUPED.format(section.rowCount)}`, () => show(section.name), {
+          class: 'more',
+        })
+      : null;
+  return element(
+    'section',
+    { class: 'section', 'data-section': `${section.name}-top` },
+    element('h2', {}, title),
+    table.root,
+    more,
+  );
 }

@@ -19,7 +19,11 @@ class FlameCanvas {
   /** `actions` has `onselect(node)`, `onzoom(node)` and `onhover(node, event)`. */
   constructor(actions) {
     this.actions = actions;
-    this.canvas = element('canvas', { tabindex: '0', role: 'application', 'aria-roledescription': 'flame graph' });
+    this.canvas = element('canvas', {
+      tabindex: '0',
+      role: 'application',
+      'aria-roledescription': 'flame graph',
+    });
     this.spacer = element('div', { class: 'flame-spacer' });
     this.scroller = element('div', { class: 'flame-scroll' }, this.canvas, this.spacer);
     this.window = { start: 0, width: 1 };
@@ -42,7 +46,9 @@ class FlameCanvas {
       }
     });
     ['focus', 'blur'].forEach((kind) => canvas.addEventListener(kind, () => this.paintSoon()));
-    canvas.addEventListener('pointermove', (event) => this.actions.onhover(this.nodeAt(event), event));
+    canvas.addEventListener('pointermove', (event) =>
+      this.actions.onhover(this.nodeAt(event), event),
+    );
     canvas.addEventListener('pointerleave', (event) => this.actions.onhover(null, event));
   }
 
@@ -54,10 +60,11 @@ class FlameCanvas {
 
   setTheme(isDark) {
     this.palette = new FlamePalette(isDark);
-    this.paintSoon();
+    // At once, since a printer does not wait for the next picture.
+    this.paint();
   }
 
-  /** Stretches the node over the whole width, gliding there unless somebody asked for less motion. */
+  /** Stretches the node over the whole width; glides there unless people want less motion. */
   zoomTo(node, isInstant = false) {
     const target = this.placeOf(node);
     const from = { ...this.window };
@@ -147,7 +154,8 @@ class FlameCanvas {
     const begin = performance.now();
     this.layOut();
     // The spacer stands behind the canvas, which is as high as the view and stays in it.
-    this.spacer.style.height = `${Math.max(0, (this.rects.deepest + 1) * ROW_HEIGHT - this.height)}px`;
+    const below = (this.rects.deepest + 1) * ROW_HEIGHT - this.height;
+    this.spacer.style.height = `${Math.max(0, below)}px`;
     this.context.fillStyle = this.palette.background;
     this.context.fillRect(0, 0, this.width, this.height);
     this.rects.eachRow((row) => this.paintRow(row));
@@ -185,7 +193,7 @@ class FlameCanvas {
     }
   }
 
-  /** Children that are too narrow to be drawn are one grey piece, so that nobody takes them for a gap. */
+  /** Children too narrow to be drawn are one grey piece, so that nobody takes them for a gap. */
   addRest(node, depth, start, left, { scale, offset }) {
     const { totals } = this.state;
     const rest = left - (totals.tree.isInverted ? 0 : totals.self[node]);
@@ -218,7 +226,8 @@ class FlameCanvas {
     if (node < 0) {
       return;
     }
-    const isSelected = node === this.state.selected && (node > 0 || document.activeElement === this.canvas);
+    const isSelected =
+      node === this.state.selected && (node > 0 || document.activeElement === this.canvas);
     if (isSelected || node === this.state.hovered) {
       context.strokeStyle = palette.selection;
       context.lineWidth = isSelected ? 2 : 1;
@@ -242,7 +251,7 @@ class FlameCanvas {
     context.fillText(text, Math.max(left, 0) + 4, y + ROW_HEIGHT / 2, room);
   }
 
-  /** Where changes are drawn, their sign stands before the name: colour alone says nothing to many. */
+  /** Changes have their sign before the name, since colour alone says nothing to many. */
   labelOf(node) {
     const { totals } = this.state;
     const label = totals.tree.label(node);
@@ -317,7 +326,9 @@ class DrawnRects {
   }
 
   at(depth, x) {
-    const found = (this.rows[depth] ?? []).find((rect) => rect.node >= 0 && rect.x <= x && x < rect.x + rect.width);
+    const found = (this.rows[depth] ?? []).find(
+      (rect) => rect.node >= 0 && rect.x <= x && x < rect.x + rect.width,
+    );
     return found?.node ?? null;
   }
 }

@@ -25,7 +25,7 @@ class FlamePalette {
       this.byGroup = [];
     }
     // The root has no group.
-    return this.byGroup[group + 1] ??= this.mixed(groups, group);
+    return (this.byGroup[group + 1] ??= this.mixed(groups, group));
   }
 
   mixed(groups, group) {
@@ -39,14 +39,18 @@ class FlamePalette {
     }
     const hue = this.hueOf(report, module);
     const shade = hash(groups.labels[group]) % 5;
-    return this.isDark ? `hsl(${hue} 42% ${24 + shade * 2}%)` : `hsl(${hue} ${56 + shade * 3}% ${84 - shade * 2}%)`;
+    return this.isDark
+      ? `hsl(${hue} 42% ${24 + shade * 2}%)`
+      : `hsl(${hue} ${56 + shade * 3}% ${84 - shade * 2}%)`;
   }
 
   /** Hues apart from each other by the golden angle, in the order in which modules appear. */
   hueOf(report, module) {
     if (this.hues === undefined) {
       const modules = [...new Set(report.frames.module)].filter((text) => text !== 0);
-      this.hues = new Map(modules.map((text, index) => [text, Math.round((210 + index * 137.508) % 360)]));
+      this.hues = new Map(
+        modules.map((text, index) => [text, Math.round((210 + index * 137.508) % 360)]),
+      );
     }
     return this.hues.get(module);
   }

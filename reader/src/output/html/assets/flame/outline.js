@@ -32,15 +32,25 @@ class FlameOutline {
     const { totals } = this;
     const { main, interval } = totals.text(node);
     const hasChildren = totals.children(node).length > 0;
-    const line = element('div', {
-      class: 'outline-line', role: 'treeitem', tabindex: '-1', 'aria-level': level, 'data-node': node,
-      'aria-expanded': hasChildren ? 'false' : null, styles: { 'padding-left': `${(level - 1) * 16 + 4}px` },
-    },
-    element('span', { class: 'outline-mark', 'aria-hidden': 'true' }, hasChildren ? '▸' : ''),
-    element('span', { class: 'number' }, main),
-    totals.before ? null : element('span', { class: 'share' }, shareText(totals.total[node], totals.whole)),
-    interval === '' ? null : element('span', { class: 'interval' }, interval),
-    nameElement('function', totals.tree.label(node)));
+    const line = element(
+      'div',
+      {
+        class: 'outline-line',
+        role: 'treeitem',
+        tabindex: '-1',
+        'aria-level': level,
+        'data-node': node,
+        'aria-expanded': hasChildren ? 'false' : null,
+        styles: { 'padding-left': `${(level - 1) * 16 + 4}px` },
+      },
+      element('span', { class: 'outline-mark', 'aria-hidden': 'true' }, hasChildren ? '▸' : ''),
+      element('span', { class: 'number' }, main),
+      totals.before
+        ? null
+        : element('span', { class: 'share' }, shareText(totals.total[node], totals.whole)),
+      interval === '' ? null : element('span', { class: 'interval' }, interval),
+      nameElement('function', totals.tree.label(node)),
+    );
     return element('li', { role: 'none' }, line);
   }
 
@@ -53,10 +63,20 @@ class FlameOutline {
     const level = Number(line.getAttribute('aria-level')) + 1;
     const children = this.totals.children(Number(line.dataset.node));
     const id = `outline-${line.dataset.node}`;
-    const group = element('ul', { role: 'group', id }, children.slice(0, CHILDREN_SHOWN).map((child) => this.item(child, level)));
+    const group = element(
+      'ul',
+      { role: 'group', id },
+      children.slice(0, CHILDREN_SHOWN).map((child) => this.item(child, level)),
+    );
     if (children.length > CHILDREN_SHOWN) {
       const rest = children.length - CHILDREN_SHOWN;
-      group.append(element('li', { role: 'none', class: 'note', styles: { 'padding-left': `${level * 16}px` } }, `${GROUPED.format(rest)} smaller ones`));
+      group.append(
+        element(
+          'li',
+          { role: 'none', class: 'note', styles: { 'padding-left': `${level * 16}px` } },
+          `${GROUPED.format(rest)} smaller ones`,
+        ),
+      );
     }
     line.setAttribute('aria-owns', id);
     line.after(group);
@@ -95,7 +115,8 @@ class FlameOutline {
       ArrowDown: () => this.focus(visible[place + 1]),
       ArrowUp: () => this.focus(visible[place - 1]),
       ArrowRight: () => (isOpen ? this.focus(visible[place + 1]) : this.open(item)),
-      ArrowLeft: () => (isOpen ? this.close(item) : this.focus(item.closest('ul').previousElementSibling)),
+      ArrowLeft: () =>
+        isOpen ? this.close(item) : this.focus(item.closest('ul').previousElementSibling),
       Home: () => this.focus(visible[0]),
       End: () => this.focus(visible[visible.length - 1]),
       Enter: () => this.onselect(Number(item.dataset.node)),
