@@ -7,12 +7,7 @@
 const ROWS_IN_OVERVIEW = 5;
 
 /** Tables that answer "who?", with the views that have all of their rows. */
-const OVERVIEW_TABLES = [
-  ['checks', 'Checks'],
-  ['leaks', 'Leak candidates'],
-  ['growth', 'What grew'],
-  ['diff', 'What changed'],
-];
+const OVERVIEW_TABLES = ['checks', 'leaks', 'growth', 'diff'];
 
 /** `show` opens another view by the name of a section. */
 function overviewElement(report, { show, onstack }) {
@@ -28,9 +23,7 @@ function overviewElement(report, { show, onstack }) {
   const parts = [
     ...factSections.slice(0, 1),
     time ? sectionElement(time, firstChart(time)) : null,
-    ...OVERVIEW_TABLES.map(([name, title]) =>
-      topRows(report.section(name), title, { show, onstack }),
-    ),
+    ...OVERVIEW_TABLES.map((name) => topRows(report.section(name), { show, onstack })),
     ...factSections.slice(1),
   ];
   return element(
@@ -44,7 +37,7 @@ function overviewElement(report, { show, onstack }) {
 function hasOverview(report) {
   const isSurveyed = ({ kind, name, stacks }) =>
     (kind === 'facts' && name !== 'notices') || (kind === 'series' && !stacks);
-  const tables = OVERVIEW_TABLES.filter(([name]) => report.section(name));
+  const tables = OVERVIEW_TABLES.filter((name) => report.section(name));
   return report.sections.some(isSurveyed) || tables.length > 1;
 }
 
@@ -108,7 +101,7 @@ function restOfFacts(section) {
 }
 
 /** The first rows of a table, which are the most important ones. */
-function topRows(section, title, { show, onstack }) {
+function topRows(section, { show, onstack }) {
   if (!section || section.rowCount === 0 || section.columns.length === 0) {
     return null;
   }
@@ -122,7 +115,7 @@ function topRows(section, title, { show, onstack }) {
   return element(
     'section',
     { class: 'section', 'data-section': `${section.name}-top` },
-    element('h2', {}, title),
+    element('h2', {}, section.title),
     table.root,
     more,
   );
