@@ -10,9 +10,18 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const ARGUMENTS = [
-  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-  '--disable-background-networking', '--disable-component-update', '--disable-sync',
-  '--disable-extensions', '--disable-default-apps', '--mute-audio', '--hide-scrollbars',
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-extensions',
+  '--disable-default-apps',
+  '--mute-audio',
+  '--hide-scrollbars',
   '--remote-debugging-pipe',
 ];
 
@@ -20,7 +29,15 @@ const TIME_LIMIT_MS = 60_000;
 
 /** The keys that tests press, as the protocol wants them. */
 const KEYS = {
-  ArrowUp: 38, ArrowDown: 40, ArrowLeft: 37, ArrowRight: 39, Enter: 13, Escape: 27, Home: 36, End: 35, Tab: 9,
+  ArrowUp: 38,
+  ArrowDown: 40,
+  ArrowLeft: 37,
+  ArrowRight: 39,
+  Enter: 13,
+  Escape: 27,
+  Home: 36,
+  End: 35,
+  Tab: 9,
 };
 
 export class Browser {
@@ -33,9 +50,13 @@ export class Browser {
   async open() {
     this.profile = mkdtempSync(join(tmpdir(), 'memshim-browser-'));
     const executable = process.env.MEMSHIM_TEST_CHROMIUM ?? '/usr/bin/chromium';
-    this.child = spawn(executable, [...ARGUMENTS, `--user-data-dir=${this.profile}`, 'about:blank'], {
-      stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
-    });
+    this.child = spawn(
+      executable,
+      [...ARGUMENTS, `--user-data-dir=${this.profile}`, 'about:blank'],
+      {
+        stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
+      },
+    );
     this.gone = new Promise((resolve) => this.child.once('exit', resolve));
     this.child.once('error', (error) => this.failAll(error));
     this.gone.then(() => this.failAll(new Error('the browser has ended')));
@@ -47,7 +68,10 @@ export class Browser {
     this.child.stdio[3].on('error', () => {});
     const { targetInfos } = await this.send('Target.getTargets');
     const { targetId } = targetInfos.find(({ type }) => type === 'page');
-    ({ sessionId: this.session } = await this.send('Target.attachToTarget', { targetId, flatten: true }));
+    ({ sessionId: this.session } = await this.send('Target.attachToTarget', {
+      targetId,
+      flatten: true,
+    }));
   }
 
   receive(text) {
@@ -113,12 +137,20 @@ export class Page {
       await browser.send(`${domain}.enable`);
     }
     await browser.send('Network.setCacheDisabled', { cacheDisabled: true });
-    await browser.send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: false });
+    await browser.send('Emulation.setDeviceMetricsOverride', {
+      width,
+      height,
+      deviceScaleFactor: 1,
+      mobile: false,
+    });
     await this.setDark(isDark);
   }
 
   setDark(isDark) {
-    const features = [{ name: 'prefers-color-scheme', value: isDark ? 'dark' : 'light' }, { name: 'prefers-reduced-motion', value: 'reduce' }];
+    const features = [
+      { name: 'prefers-color-scheme', value: isDark ? 'dark' : 'light' },
+      { name: 'prefers-reduced-motion', value: 'reduce' },
+    ];
     return this.browser.send('Emulation.setEmulatedMedia', { features });
   }
 
@@ -126,9 +158,16 @@ export class Page {
     if (method === 'Network.requestWillBeSent') {
       this.requests.push(params.request.url);
     } else if (method === 'Runtime.exceptionThrown') {
-      this.complaints.push(params.exceptionDetails.exception?.description ?? params.exceptionDetails.text);
-    } else if (method === 'Runtime.consoleAPICalled' && ['error', 'warning', 'assert'].includes(params.type)) {
-      this.complaints.push(params.args.map(({ value, description }) => value ?? description).join(' '));
+      this.complaints.push(
+        params.exceptionDetails.exception?.description ?? params.exceptionDetails.text,
+      );
+    } else if (
+      method === 'Runtime.consoleAPICalled' &&
+      ['error', 'warning', 'assert'].includes(params.type)
+    ) {
+      this.complaints.push(
+        params.args.map(({ value, description }) => value ?? description).join(' '),
+      );
     } else if (method === 'Log.entryAdded' && ['error', 'warning'].includes(params.entry.level)) {
       this.complaints.push(params.entry.text);
     }
@@ -139,14 +178,22 @@ export class Page {
     await this.browser.send('Page.navigate', { url: 'about:blank' });
     this.requests.length = 0;
     await this.browser.send('Page.navigate', { url: address });
-    await this.until('document.readyState === "complete" && (globalThis.memshim || document.querySelector("[role=alert], .empty")) && location.protocol === "file:"');
+    await this.until(
+      'document.readyState === "complete" && (globalThis.memshim || document.querySelector("[role=alert], .empty")) && location.protocol === "file:"',
+    );
   }
 
   /** The value of an expression in the page. */
   async evaluate(expression) {
-    const { result, exceptionDetails } = await this.browser.send('Runtime.evaluate', { expression, returnByValue: true, awaitPromise: true });
+    const { result, exceptionDetails } = await this.browser.send('Runtime.evaluate', {
+      expression,
+      returnByValue: true,
+      awaitPromise: true,
+    });
     if (exceptionDetails) {
-      throw new Error(`${exceptionDetails.exception?.description ?? exceptionDetails.text} in ${expression}`);
+      throw new Error(
+        `${exceptionDetails.exception?.description ?? exceptionDetails.text} in ${expression}`,
+      );
     }
     return result.value;
   }
@@ -156,7 +203,9 @@ export class Page {
     const deadline = Date.now() + TIME_LIMIT_MS;
     while (!(await this.evaluate(`Boolean(${condition})`))) {
       if (Date.now() > deadline) {
-        throw new Error(`never true: ${condition}; the page said ${this.complaints.join('; ') || 'nothing'}`);
+        throw new Error(
+          `never true: ${condition}; the page said ${this.complaints.join('; ') || 'nothing'}`,
+        );
       }
       await this.evaluate('new Promise((resolve) => requestAnimationFrame(resolve))');
     }
@@ -167,7 +216,9 @@ export class Page {
   }
 
   texts(selector) {
-    return this.evaluate(`[...document.querySelectorAll(${JSON.stringify(selector)})].map((found) => found.innerText)`);
+    return this.evaluate(
+      `[...document.querySelectorAll(${JSON.stringify(selector)})].map((found) => found.innerText)`,
+    );
   }
 
   /** Clicks what a selector finds, where its text is `text` if that is given. */
@@ -187,21 +238,38 @@ export class Page {
 
   async clickAt(x, y) {
     for (const type of ['mouseMoved', 'mousePressed', 'mouseReleased']) {
-      await this.browser.send('Input.dispatchMouseEvent', { type, x, y, button: type === 'mouseMoved' ? 'none' : 'left', clickCount: 1 });
+      await this.browser.send('Input.dispatchMouseEvent', {
+        type,
+        x,
+        y,
+        button: type === 'mouseMoved' ? 'none' : 'left',
+        clickCount: 1,
+      });
     }
   }
 
   async move(x, y) {
-    await this.browser.send('Input.dispatchMouseEvent', { type: 'mouseMoved', x, y, button: 'none' });
+    await this.browser.send('Input.dispatchMouseEvent', {
+      type: 'mouseMoved',
+      x,
+      y,
+      button: 'none',
+    });
   }
 
   /** Presses keys, one after the other. */
   async press(...keys) {
     for (const key of keys) {
       const code = KEYS[key];
-      const event = code === undefined
-        ? { key, text: key, windowsVirtualKeyCode: key.toUpperCase().charCodeAt(0) }
-        : { key, code: key, windowsVirtualKeyCode: code, ...(key === 'Enter' ? { text: '\r' } : {}) };
+      const event =
+        code === undefined
+          ? { key, text: key, windowsVirtualKeyCode: key.toUpperCase().charCodeAt(0) }
+          : {
+              key,
+              code: key,
+              windowsVirtualKeyCode: code,
+              ...(key === 'Enter' ? { text: '\r' } : {}),
+            };
       await this.browser.send('Input.dispatchKeyEvent', { type: 'keyDown', ...event });
       await this.browser.send('Input.dispatchKeyEvent', { type: 'keyUp', ...event });
     }
@@ -219,7 +287,9 @@ export class Page {
       return;
     }
     // Two frames, so that what was asked for has been drawn.
-    await this.evaluate('new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))');
+    await this.evaluate(
+      'new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))',
+    );
     const { data } = await this.browser.send('Page.captureScreenshot', { format: 'png' });
     mkdirSync(directory, { recursive: true });
     writeFileSync(join(directory, `${name}.png`), Buffer.from(data, 'base64'));

@@ -7,9 +7,14 @@ import { details, scenario } from './scenario.mjs';
 scenario('no name becomes an element, runs, or asks for anything', async (page) => {
   for (const view of await page.evaluate('memshim.views.views.map(({ name }) => name)')) {
     await page.evaluate(`memshim.views.open(${JSON.stringify(view)})`);
-    await page.until('document.querySelector("[role=tabpanel]:not([hidden])").childElementCount > 0');
+    await page.until(
+      'document.querySelector("[role=tabpanel]:not([hidden])").childElementCount > 0',
+    );
   }
-  assert.equal(await page.evaluate('document.querySelectorAll("main img, main script, main b").length'), 0);
+  assert.equal(
+    await page.evaluate('document.querySelectorAll("main img, main script, main b").length'),
+    0,
+  );
   assert.doesNotMatch(await page.evaluate('document.title'), /^broken/u);
   assert.match(await page.text('h1'), /script>/u);
 });
@@ -28,21 +33,27 @@ scenario('names are shown as they are, but without controls and turned letters',
 
 scenario('a name of ten thousand letters leaves room for the others', async (page) => {
   await page.evaluate('memshim.views.open("sites")');
-  const height = await page.evaluate('Math.max(...[...document.querySelectorAll("#view-sites tr")].map((row) => row.offsetHeight))');
+  const height = await page.evaluate(
+    'Math.max(...[...document.querySelectorAll("#view-sites tr")].map((row) => row.offsetHeight))',
+  );
   assert.ok(height < 400, `a row is ${height} pixels high`);
   const isWide = await page.evaluate('document.documentElement.scrollWidth > innerWidth');
   assert.ok(!isWide, 'the page is wider than the window');
 });
 
-scenario('the flame graph takes every name', async (page) => {
-  await page.evaluate('memshim.views.open("flame")');
-  await page.until('memshim.pages.flame().canvas.rects.rows.length > 2');
-  await page.evaluate('document.querySelector("canvas").focus()');
-  await page.press('ArrowDown', 'ArrowDown');
-  for (let count = 0; count < 13; count += 1) {
-    await page.press('ArrowRight');
-  }
-  assert.equal((await details(page))['of all'], '7.7 %');
-  await page.press('Enter');
-  await page.screenshot('hostile-flame-dark');
-}, { isDark: true });
+scenario(
+  'the flame graph takes every name',
+  async (page) => {
+    await page.evaluate('memshim.views.open("flame")');
+    await page.until('memshim.pages.flame().canvas.rects.rows.length > 2');
+    await page.evaluate('document.querySelector("canvas").focus()');
+    await page.press('ArrowDown', 'ArrowDown');
+    for (let count = 0; count < 13; count += 1) {
+      await page.press('ArrowRight');
+    }
+    assert.equal((await details(page))['of all'], '7.7 %');
+    await page.press('Enter');
+    await page.screenshot('hostile-flame-dark');
+  },
+  { isDark: true },
+);

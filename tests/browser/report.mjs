@@ -36,7 +36,9 @@ scenario('every view can be reached by its tab and by its number', async (page) 
   for (const [index, tab] of tabs.entries()) {
     await page.press(String(index + 1));
     assert.equal(await page.text('[role=tab][aria-selected=true]'), tab);
-    await page.until('document.querySelector("[role=tabpanel]:not([hidden])").childElementCount > 0');
+    await page.until(
+      'document.querySelector("[role=tabpanel]:not([hidden])").childElementCount > 0',
+    );
   }
   await page.click('[role=tab]', 'Sites');
   assert.equal(await page.text('[role=tab][aria-selected=true]'), 'Sites');
@@ -65,21 +67,30 @@ scenario('a click zooms into a frame and the details say what is in it', async (
   assert.equal(found['call stacks'], '2');
   assert.match(found.place, /part_2\.c:210 and 1 more$/u);
   assert.ok((await frameBox(page, 'load_tile')).width > before.width * 1.4);
-  assert.deepEqual(await page.texts('.crumbs button'), ['all', 'main', 'serve', 'handle_request', 'load_tile']);
+  assert.deepEqual(await page.texts('.crumbs button'), [
+    'all',
+    'main',
+    'serve',
+    'handle_request',
+    'load_tile',
+  ]);
   await page.click('.crumbs button', 'all');
   assert.equal((await frameBox(page, 'load_tile')).width, before.width);
 });
 
-scenario('a frame with one call stack has its interval, one that is known has none', async (page) => {
-  await openFlame(page);
-  const sampled = await frameBox(page, 'cache_insert');
-  await page.clickAt(sampled.x, sampled.y);
-  assert.equal((await details(page)).total, '25.0 MiB [20.0 .. 30.0]');
-  await page.press('Escape');
-  const known = await frameBox(page, 'pcache1Alloc');
-  await page.clickAt(known.x, known.y);
-  assert.equal((await details(page)).total, '20.0 MiB');
-});
+scenario(
+  'a frame with one call stack has its interval, one that is known has none',
+  async (page) => {
+    await openFlame(page);
+    const sampled = await frameBox(page, 'cache_insert');
+    await page.clickAt(sampled.x, sampled.y);
+    assert.equal((await details(page)).total, '25.0 MiB [20.0 .. 30.0]');
+    await page.press('Escape');
+    const known = await frameBox(page, 'pcache1Alloc');
+    await page.clickAt(known.x, known.y);
+    assert.equal((await details(page)).total, '20.0 MiB');
+  },
+);
 
 scenario('the keyboard walks, zooms and comes back', async (page) => {
   await openFlame(page);
@@ -88,7 +99,10 @@ scenario('the keyboard walks, zooms and comes back', async (page) => {
   assert.equal((await details(page)).name, 'open_database');
   await page.press('Enter');
   assert.equal((await page.texts('.crumbs button')).at(-1), 'open_database');
-  assert.match(await page.text('#announcer'), /^open_database: 20\.0 MiB, 20\.0 % of all, level 2$/u);
+  assert.match(
+    await page.text('#announcer'),
+    /^open_database: 20\.0 MiB, 20\.0 % of all, level 2$/u,
+  );
   await page.press('ArrowDown', 'ArrowDown', 'Enter', 'Escape', 'Escape');
   assert.deepEqual(await page.texts('.crumbs button'), ['all']);
 });
@@ -111,8 +125,14 @@ scenario('a search says how much passes through what it matches', async (page) =
 scenario('the graph is turned over, and its first row are those who allocate', async (page) => {
   await openFlame(page);
   await page.click('.choice button', 'allocators on top');
-  const rows = 'memshim.pages.flame().canvas.rects.row(1).map(({ node }) => memshim.pages.flame().tree.label(node))';
-  assert.deepEqual((await page.evaluate(rows)).slice(0, 4), ['pixel_buffer', 'cache_insert', 'pcache1Alloc', 'read_file']);
+  const rows =
+    'memshim.pages.flame().canvas.rects.row(1).map(({ node }) => memshim.pages.flame().tree.label(node))';
+  assert.deepEqual((await page.evaluate(rows)).slice(0, 4), [
+    'pixel_buffer',
+    'cache_insert',
+    'pcache1Alloc',
+    'read_file',
+  ]);
   await page.screenshot('flame-inverted-light');
   const leaf = await frameBox(page, 'array_push');
   await page.clickAt(leaf.x, leaf.y);
@@ -137,8 +157,8 @@ scenario('the tree of text says what the graph shows', async (page) => {
   await page.until('document.querySelectorAll("[role=treeitem]").length === 2');
   await page.evaluate('document.querySelector("[role=treeitem]").focus()');
   await page.press('ArrowDown', 'ArrowRight', 'ArrowDown');
-  const label = await page.evaluate('document.activeElement.getAttribute("aria-label")');
-  assert.equal(label, 'serve: about 70.0 MiB, 70.0 % of all, level 2');
+  const line = await page.evaluate('document.activeElement.innerText');
+  assert.match(line, /about 70\.0 MiB\s+70\.0 %\s+serve/u);
   await page.press('Enter');
   assert.equal((await page.texts('.crumbs button')).at(-1), 'serve');
 });
@@ -168,8 +188,16 @@ scenario('a stack opens to its last frame', async (page) => {
 
 scenario('leaks have their verdicts and evidence', async (page) => {
   await page.press('4');
-  assert.deepEqual(await page.texts('#view-leaks .verdict'), ['▲ leak', '◆ growing container', '● bounded cache', '◆ too little data']);
-  assert.match(await page.text('#view-leaks tbody tr'), /92\.0 %[^]*7\.6 KiB\/s\s+\[5\.2 \.\. 11\.1\]/u);
+  assert.deepEqual(await page.texts('#view-leaks .verdict'), [
+    '▲ leak',
+    '◆ growing container',
+    '● bounded cache',
+    '◆ too little data',
+  ]);
+  assert.match(
+    await page.text('#view-leaks tbody tr'),
+    /92\.0 %[^]*7\.6 KiB\/s\s+\[5\.2 \.\. 11\.1\]/u,
+  );
 });
 
 scenario('histograms are tables with bars', async (page) => {
@@ -185,7 +213,10 @@ scenario('the heap over time has its peak marked and can be read point by point'
   assert.equal(await page.text('#view-time .readout'), 'peak 149.8 MiB at 44.0 min, last 95.1 MiB');
   await page.evaluate('document.querySelector("#view-time svg").focus()');
   await page.press('Home');
-  assert.match(await page.text('#view-time .readout'), /^0 ns \(2026-11-22 07:10:33 UTC\): 20\.0 MiB \[16\.0 \.\. 24\.0\]$/u);
+  assert.match(
+    await page.text('#view-time .readout'),
+    /^0 ns \(2026-11-22 07:10:33 UTC\): 20\.0 MiB \[16\.0 \.\. 24\.0\]$/u,
+  );
 });
 
 scenario('the theme is that of the system until somebody switches it', async (page) => {
@@ -197,16 +228,31 @@ scenario('the theme is that of the system until somebody switches it', async (pa
   assert.equal(await ground(), light);
 });
 
+scenario('a report can be fetched instead of embedded', async (page) => {
+  const name = await page.evaluate(`(async () => {
+    const data = { schema: 'memshim.page/1', report: 'fetched', target: [], losses: [], sections: [], texts: [''],
+      frames: { name: [], file: [], line: [], module: [], build_id: [], offset: [], inlined: [] }, stacks: { caller: [], frame: [] } };
+    document.getElementById('report-data').setAttribute('data-source', '/report');
+    globalThis.fetch = async (address) => ({ ok: address === '/report', json: async () => data });
+    return (await loadReport()).name;
+  })()`);
+  assert.equal(name, 'fetched');
+});
+
 scenario('the keys are listed on demand', async (page) => {
   await page.press('?');
   assert.match(await page.text('dialog[open]'), /Escape\s+back to where you were/u);
 });
 
 for (const isDark of [false, true]) {
-  scenario(`pictures of all views in ${isDark ? 'dark' : 'light'}`, async (page) => {
-    for (const view of await page.evaluate('memshim.views.views.map(({ name }) => name)')) {
-      await page.evaluate(`memshim.views.open(${JSON.stringify(view)})`);
-      await page.screenshot(`${view}-${isDark ? 'dark' : 'light'}`);
-    }
-  }, { isDark });
+  scenario(
+    `pictures of all views in ${isDark ? 'dark' : 'light'}`,
+    async (page) => {
+      for (const view of await page.evaluate('memshim.views.views.map(({ name }) => name)')) {
+        await page.evaluate(`memshim.views.open(${JSON.stringify(view)})`);
+        await page.screenshot(`${view}-${isDark ? 'dark' : 'light'}`);
+      }
+    },
+    { isDark },
+  );
 }

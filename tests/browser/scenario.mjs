@@ -31,7 +31,7 @@ export async function details(page) {
   const titles = await page.texts('.flame-details dt');
   const values = await page.texts('.flame-details dd');
   const entries = titles.map((title, index) => [title, values[index]]);
-  return { name: await page.text('.flame-details h3'), ...Object.fromEntries(entries) };
+  return { name: await page.text('.frame-name'), ...Object.fromEntries(entries) };
 }
 
 /** The place of a frame on the canvas, by its label; the middle of what is drawn of it. */

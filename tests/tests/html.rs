@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use memshim_reader::output::{self, Options};
 use memshim_reader::report::Report;
-use memshim_tests::{Launch, Scene, is_installed, skip, workspace_root};
+use memshim_tests::{Launch, Scene, is_installed, program, skip, workspace_root};
 
 /// A busy machine may take long to start a browser.
 const TIME_LIMIT: Duration = Duration::from_secs(300);
@@ -46,6 +46,21 @@ fn a_large_report_stays_fluid() {
 }
 
 #[test]
+fn a_real_report_opens_from_the_file_that_the_reader_wrote() {
+    if !has_browser() {
+        return;
+    }
+    let scene = Scene::new();
+    let outcome = scene.preloaded(program("fifo.c")).run().success();
+    let file = scene.scratch_dir().join("report.html");
+    let reader = scene
+        .reader(["sites"])
+        .arg(&scene.segment_of(outcome.pid).path);
+    reader.arg("-o").arg(&file).run().success();
+    browse(&file, "real.mjs");
+}
+
+#[test]
 fn no_name_can_end_the_data_or_the_script() {
     let page = page("html", &hostile::report());
     let page = String::from_utf8(page).expect("a page is UTF-8");
@@ -70,6 +85,11 @@ fn check(format: &str, report: &Report, script: &str) {
     }
     let scene = Scene::new();
     let file = scene.file("page.html", page(format, report));
+    browse(&file, script);
+}
+
+/// Opens the page in a browser as the script says.
+fn browse(file: &Path, script: &str) {
     let mut launch = Launch::new("node")
         .arg(workspace_root().join("tests/browser").join(script))
         .arg(file)

@@ -40,6 +40,9 @@ use crate::report::{self, Body, Histogram, Report, Table, Unit, Value};
 /// The name and version of this form.
 const SCHEMA: &str = "memshim.page/1";
 
+/// Rows of single blocks that a page holds; a program may have millions, and nobody reads them.
+const BLOCKS_MAX: usize = 100_000;
+
 /// A report as the page takes it.
 #[derive(Debug, Serialize)]
 pub(crate) struct Data {
@@ -140,12 +143,25 @@ impl Section {
                 data.row_count = Some(histogram.buckets.len());
                 data.columns = Some(bucket_columns(histogram, tables));
             }
-            Body::Table(table) | Body::Series(table) | Body::Stacks(table) => {
-                data.row_count = Some(table.rows.len());
-                data.columns = Some(columns(table, tables));
+            Body::Table(table) | Body::Stacks(table) => data.hold(table, usize::MAX, tables),
+            Body::Series(table) if table.stack_index().is_some() => {
+                data.hold(table, BLOCKS_MAX, tables);
             }
+            Body::Series(table) => data.hold(table, usize::MAX, tables),
         }
         data
+    }
+
+    /// Takes the first rows of a table, and says so where these are not all.
+    fn hold(&mut self, table: &Table, rows_max: usize, tables: &mut Tables) {
+        let all = table.rows.len();
+        let held = all.min(rows_max);
+        if held < all {
+            let cut = format!("The page holds the first {held} of {all} rows; JSON has all.");
+            self.note = format!("{} {cut}", self.note).trim().to_owned();
+        }
+        self.row_count = Some(held);
+        self.columns = Some(columns(&table.columns, &table.rows[..held], tables));
     }
 }
 
@@ -158,9 +174,9 @@ fn facts(facts: &[report::Fact], tables: &mut Tables) -> Vec<Fact> {
     facts.collect()
 }
 
-fn columns(table: &Table, tables: &mut Tables) -> Vec<Column> {
-    let columns = table.columns.iter().enumerate().map(|(index, column)| {
-        let values = table.rows.iter().map(|row| row.get(index));
+fn columns(columns: &[report::Column], rows: &[Vec<Value>], tables: &mut Tables) -> Vec<Column> {
+    let columns = columns.iter().enumerate().map(|(index, column)| {
+        let values = rows.iter().map(|row| row.get(index));
         let values = values.map(|value| value.unwrap_or(&Value::Unknown));
         Column {
             key: column.key.clone(),
@@ -277,3 +293,6 @@ impl Serialize for Number {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,10 +17,14 @@ const FOLLOWS_FROM_OTHERS = /^freed_/u;
  */
 function columnGroups(section) {
   const columns = section.columns.filter((column) => !column.isDerived && column.unit !== 'stack');
-  const partner = (column) => (column.key.includes('_bytes')
-    ? columns.find((other) => other.key === column.key.replace('_bytes', '_objects')) ?? null : null);
+  const partner = (column) =>
+    column.key.includes('_bytes')
+      ? (columns.find((other) => other.key === column.key.replace('_bytes', '_objects')) ?? null)
+      : null;
   const partners = new Set(columns.map(partner));
-  const groups = columns.filter((column) => !partners.has(column)).map((main) => ({ main, second: partner(main), isShown: true }));
+  const groups = columns
+    .filter((column) => !partners.has(column))
+    .map((main) => ({ main, second: partner(main), isShown: true }));
   hideSome(groups.filter(({ main }) => main.isNumber));
   return groups;
 }
@@ -30,7 +34,9 @@ function hideSome(groups) {
   if (groups.length <= NUMBER_GROUPS_SHOWN + 1) {
     return;
   }
-  const says = ({ main }) => !FOLLOWS_FROM_OTHERS.test(main.key) && main.value.some((value) => value !== null && value !== 0);
+  const says = ({ main }) =>
+    !FOLLOWS_FROM_OTHERS.test(main.key) &&
+    main.value.some((value) => value !== null && value !== 0);
   const shown = new Set(groups.filter(says).slice(0, NUMBER_GROUPS_SHOWN));
   groups.forEach((group) => {
     group.isShown = shown.has(group);
@@ -43,15 +49,22 @@ function columnChoice(groups, onchange) {
     return null;
   }
   const boxes = groups.map((group) => {
-    const box = element('input', { type: 'checkbox', onchange: () => {
-      group.isShown = box.checked;
-      onchange();
-    } });
+    const box = element('input', {
+      type: 'checkbox',
+      onchange: () => {
+        group.isShown = box.checked;
+        onchange();
+      },
+    });
     box.checked = group.isShown;
     return element('label', { class: 'field' }, box, element('span', {}, group.main.title));
   });
-  return element('details', { class: 'column-choice' }, element('summary', {}, 'columns'),
-    element('div', { class: 'toolbar-part' }, boxes));
+  return element(
+    'details',
+    { class: 'column-choice' },
+    element('summary', {}, 'columns'),
+    element('div', { class: 'toolbar-part' }, boxes),
+  );
 }
 
 /** Numbers stand with their last digits under each other. */
@@ -62,17 +75,27 @@ function isRightAligned(column) {
 /** What a row has in a group. */
 function groupCell({ main, second }, row) {
   const isVerdict = main.key === 'verdict';
-  return element('td', { class: isRightAligned(main) ? 'is-number' : null },
+  return element(
+    'td',
+    { class: isRightAligned(main) ? 'is-number' : null },
     valueElement(main.at(row), { isChange: main.isChange, isVerdict }),
-    second === null ? null : element('div', { class: 'second' },
-      valueElement(second.at(row), { isChange: second.isChange }), element('span', { class: 'visually-hidden' }, ' objects')));
+    second === null
+      ? null
+      : element(
+          'div',
+          { class: 'second' },
+          valueElement(second.at(row), { isChange: second.isChange }),
+          element('span', { class: 'visually-hidden' }, ' objects'),
+        ),
+  );
 }
 
 /** Compares rows by a column; what is unknown comes first, as the smallest. */
 function rankOf(column) {
   const { value, report } = column;
   if (column.unit === 'text') {
-    return (left, right) => (report.texts[value[left]] ?? '').localeCompare(report.texts[value[right]] ?? '');
+    return (left, right) =>
+      (report.texts[value[left]] ?? '').localeCompare(report.texts[value[right]] ?? '');
   }
   const number = (row) => value[row] ?? Number.NEGATIVE_INFINITY;
   return (left, right) => {

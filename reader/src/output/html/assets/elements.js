@@ -57,8 +57,13 @@ function choice(label, options, chosen, onchoose) {
 
 /** A list to choose from, with its label. */
 function selection(label, options, chosen, onchoose) {
-  const made = element('select', { onchange: () => onchoose(made.value) },
-    options.map(({ value, text }) => element('option', { value, selected: value === chosen }, text)));
+  const made = element(
+    'select',
+    { onchange: () => onchoose(made.value) },
+    options.map(({ value, text }) =>
+      element('option', { value, selected: value === chosen }, text),
+    ),
+  );
   return element('label', { class: 'field' }, element('span', {}, label), made);
 }
 

@@ -6,14 +6,39 @@
  */
 
 const SCALES = {
-  bytes: [[1, ' B'], [2 ** 10, ' KiB'], [2 ** 20, ' MiB'], [2 ** 30, ' GiB'], [2 ** 40, ' TiB'],
-    [2 ** 50, ' PiB'], [2 ** 60, ' EiB']],
-  bytes_per_second: [[1, ' B/s'], [2 ** 10, ' KiB/s'], [2 ** 20, ' MiB/s'], [2 ** 30, ' GiB/s'],
-    [2 ** 40, ' TiB/s']],
-  duration_ns: [[1, ' ns'], [1e3, ' us'], [1e6, ' ms'], [1e9, ' s'], [60e9, ' min'], [3600e9, ' h'],
-    [86400e9, ' d']],
-  percent: [[0, ''], [1, ' %']],
-  count_per_second: [[0, ''], [1, ' /s']],
+  bytes: [
+    [1, ' B'],
+    [2 ** 10, ' KiB'],
+    [2 ** 20, ' MiB'],
+    [2 ** 30, ' GiB'],
+    [2 ** 40, ' TiB'],
+    [2 ** 50, ' PiB'],
+    [2 ** 60, ' EiB'],
+  ],
+  bytes_per_second: [
+    [1, ' B/s'],
+    [2 ** 10, ' KiB/s'],
+    [2 ** 20, ' MiB/s'],
+    [2 ** 30, ' GiB/s'],
+    [2 ** 40, ' TiB/s'],
+  ],
+  duration_ns: [
+    [1, ' ns'],
+    [1e3, ' us'],
+    [1e6, ' ms'],
+    [1e9, ' s'],
+    [60e9, ' min'],
+    [3600e9, ' h'],
+    [86400e9, ' d'],
+  ],
+  percent: [
+    [0, ''],
+    [1, ' %'],
+  ],
+  count_per_second: [
+    [0, ''],
+    [1, ' /s'],
+  ],
 };
 
 const GROUPED = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
@@ -30,7 +55,7 @@ function formOf(unit, leading) {
   let chosen = 0;
   while (chosen + 1 < scale.length) {
     const precision = chosen === 0 ? 1 : 10;
-    const rounded = Math.round(Math.abs(leading) / scale[chosen][0] * precision) / precision;
+    const rounded = Math.round((Math.abs(leading) / scale[chosen][0]) * precision) / precision;
     // The rounded number decides: 1023.99 KiB is 1.0 MiB.
     if (rounded < scale[chosen + 1][0] / scale[chosen][0]) {
       break;
@@ -70,7 +95,7 @@ function timeText(unixNs) {
 
 /** A share of a whole: `12.3 %`. */
 function shareText(part, whole) {
-  return whole > 0 ? `${(part / whole * 100).toFixed(1)} %` : '-';
+  return whole > 0 ? `${((part / whole) * 100).toFixed(1)} %` : '-';
 }
 
 /** A number with a sign even where it is positive. */
@@ -84,14 +109,18 @@ function changeText(number, unit) {
  */
 function estimateTexts({ value, low, high, unit }, isChange = false) {
   if (value === null || low === null || unit === 'unix_ns') {
-    return { main: isChange && value !== null ? changeText(value, unit) : numberText(value, unit), interval: '' };
+    return {
+      main: isChange && value !== null ? changeText(value, unit) : numberText(value, unit),
+      interval: '',
+    };
   }
   // Of "0 B, at most 1.8 MiB" the interval is what matters, and it decides the unit.
-  const form = formOf(unit, value === 0 ? high : value);
+  const form = formOf(unit, value === 0 ? (high ?? 0) : value);
   const sign = isChange && value > 0 ? '+' : '';
   return {
     main: sign + digits(value, form) + form.suffix,
-    interval: `[${digits(low, form)} .. ${digits(high, form)}]`,
+    // An end that is not known is beyond every number.
+    interval: `[${digits(low, form)} .. ${high === null ? '∞' : digits(high, form)}]`,
   };
 }
 
@@ -118,7 +147,9 @@ function roundStep(least, unit) {
     return 2 ** Math.ceil(Math.log2(least));
   }
   if (unit === 'duration_ns' && least >= 1e9) {
-    const seconds = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200];
+    const seconds = [
+      1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200,
+    ];
     const found = seconds.find((candidate) => candidate * 1e9 >= least);
     return (found ?? Math.ceil(least / 86400e9) * 86400) * 1e9;
   }

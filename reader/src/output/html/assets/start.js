@@ -24,7 +24,11 @@ async function start() {
   };
   const all = viewsOf(report, pages);
   if (all.length === 0) {
-    document.getElementById('views').replaceChildren(element('p', { class: 'empty' }, 'This report has no call stacks.'));
+    document
+      .getElementById('views')
+      .replaceChildren(
+        element('p', { class: 'empty' }, 'There is nothing to show in this report.'),
+      );
     return;
   }
   const views = new Views(all);
@@ -34,6 +38,14 @@ async function start() {
 }
 
 start().catch((error) => {
-  document.getElementById('views').replaceChildren(element('p', { class: 'losses', role: 'alert' }, `The report cannot be shown: ${error.message}`));
+  document
+    .getElementById('views')
+    .replaceChildren(
+      element(
+        'p',
+        { class: 'losses', role: 'alert' },
+        `The report cannot be shown: ${error.message}`,
+      ),
+    );
   throw error;
 });

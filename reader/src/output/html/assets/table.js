@@ -14,7 +14,9 @@ class TableView {
     this.report = section.report;
     this.onstack = section.stacks ? onstack : null;
     this.groups = columnGroups(section);
-    this.columns = this.groups.flatMap(({ main, second }) => (second === null ? [main] : [main, second]));
+    this.columns = this.groups.flatMap(({ main, second }) =>
+      second === null ? [main] : [main, second],
+    );
     this.rows = Uint32Array.from({ length: section.rowCount }, (_, row) => row);
     this.rowsMax = rowsMax;
     this.sorting = { column: null, isDescending: true };
@@ -22,25 +24,44 @@ class TableView {
     this.count = element('p', { class: 'count', 'aria-live': 'polite' });
     this.more = button('', () => this.showMore(), { class: 'more' });
     this.head = element('tr');
-    this.root = element('div', { class: 'table-view' },
+    this.root = element(
+      'div',
+      { class: 'table-view' },
       isPlain ? null : this.toolbar(),
-      element('div', { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': section.title }, this.table()),
-      isPlain ? null : this.more);
+      element(
+        'div',
+        { class: 'table-scroll', tabindex: '0', role: 'region', 'aria-label': section.title },
+        this.table(),
+      ),
+      isPlain ? null : this.more,
+    );
     this.show();
   }
 
   toolbar() {
     this.filter = element('input', {
-      type: 'search', placeholder: 'filter by regular expression', 'aria-label': `Filter ${this.section.title}`,
+      type: 'search',
+      placeholder: 'filter by regular expression',
+      'aria-label': `Filter ${this.section.title}`,
       oninput: () => this.select(),
     });
-    return element('div', { class: 'toolbar' }, this.filter, this.count, columnChoice(this.groups, () => this.show()));
+    return element(
+      'div',
+      { class: 'toolbar' },
+      this.filter,
+      this.count,
+      columnChoice(this.groups, () => this.show()),
+    );
   }
 
   table() {
-    return element('table', {},
+    return element(
+      'table',
+      {},
       element('caption', { class: 'visually-hidden' }, this.section.title),
-      element('thead', {}, this.head), this.body);
+      element('thead', {}, this.head),
+      this.body,
+    );
   }
 
   get shownGroups() {
@@ -50,21 +71,34 @@ class TableView {
   showHead() {
     const { stacks } = this.section;
     const cells = this.shownGroups.map((group) => this.headCell(group));
-    this.head.replaceChildren(...cells, ...(stacks ? [element('th', { scope: 'col', class: 'stack-column' }, stacks.title)] : []));
+    this.head.replaceChildren(
+      ...cells,
+      ...(stacks ? [element('th', { scope: 'col', class: 'stack-column' }, stacks.title)] : []),
+    );
   }
 
   headCell({ main, second }) {
     const { column, isDescending } = this.sorting;
     const isSorted = column !== null && (column === main || column === second);
     const direction = isDescending ? 'descending' : 'ascending';
-    return element('th', { scope: 'col', class: isRightAligned(main) ? 'is-number' : null, 'aria-sort': isSorted ? direction : 'none' },
-      this.sortButton(main, main.title), second === null ? null : element('div', {}, this.sortButton(second, 'objects')));
+    return element(
+      'th',
+      {
+        scope: 'col',
+        class: isRightAligned(main) ? 'is-number' : null,
+        'aria-sort': isSorted ? direction : 'none',
+      },
+      this.sortButton(main, main.title),
+      second === null ? null : element('div', {}, this.sortButton(second, 'objects')),
+    );
   }
 
   sortButton(column, text) {
     const isSorted = this.sorting.column === column;
     return button(text, () => this.sortBy(column), {
-      class: 'sort', 'data-key': column.key, 'data-sorted': isSorted ? (this.sorting.isDescending ? 'descending' : 'ascending') : null,
+      class: 'sort',
+      'data-key': column.key,
+      'data-sorted': isSorted ? (this.sorting.isDescending ? 'descending' : 'ascending') : null,
     });
   }
 
@@ -109,8 +143,9 @@ class TableView {
     const isFound = this.report.texts.map((text) => expression.test(text));
     const { stacks } = this.section;
     const isThrough = stacks ? stacksThrough(this.report, isFound) : null;
-    return (row) => texts.some((column) => isFound[column.value[row]])
-      || (stacks && stacks.value[row] !== null && isThrough[stacks.value[row]] === 1);
+    return (row) =>
+      texts.some((column) => isFound[column.value[row]]) ||
+      (stacks && stacks.value[row] !== null && isThrough[stacks.value[row]] === 1);
   }
 
   showMore() {
@@ -122,21 +157,32 @@ class TableView {
 
   show() {
     this.showHead();
-    this.body.replaceChildren(...Array.from(this.rows.subarray(0, this.rowsMax), (row) => this.row(row)));
+    this.body.replaceChildren(
+      ...Array.from(this.rows.subarray(0, this.rowsMax), (row) => this.row(row)),
+    );
     const left = this.rows.length - this.rowsMax;
     this.more.hidden = left <= 0;
     this.more.textContent = `Show more of the ${GROUPED.format(this.rows.length)} rows`;
     const all = GROUPED.format(this.section.rowCount);
-    this.count.textContent = this.rows.length === this.section.rowCount
-      ? `${all} rows` : `${GROUPED.format(this.rows.length)} of ${all} rows`;
+    this.count.textContent =
+      this.rows.length === this.section.rowCount
+        ? `${all} rows`
+        : `${GROUPED.format(this.rows.length)} of ${all} rows`;
     if (this.rows.length === 0) {
       const width = this.shownGroups.length + (this.section.stacks ? 1 : 0);
-      this.body.append(element('tr', {}, element('td', { class: 'empty', colspan: width }, 'none')));
+      this.body.append(
+        element('tr', {}, element('td', { class: 'empty', colspan: width }, 'none')),
+      );
     }
   }
 
   row(row) {
-    return element('tr', {}, this.shownGroups.map((group) => groupCell(group, row)), this.stackCell(row));
+    return element(
+      'tr',
+      {},
+      this.shownGroups.map((group) => groupCell(group, row)),
+      this.stackCell(row),
+    );
   }
 
   stackCell(row) {
@@ -145,9 +191,13 @@ class TableView {
       return null;
     }
     const stack = stacks.value[row];
-    const show = this.onstack && stack !== null
-      ? button('in the graph', () => this.onstack(this.section, stack), { class: 'quiet', title: 'Show this stack in the flame graph' })
-      : null;
+    const show =
+      this.onstack && stack !== null
+        ? button('in the graph', () => this.onstack(this.section, stack), {
+            class: 'quiet',
+            title: 'Show this stack in the flame graph',
+          })
+        : null;
     return element('td', { class: 'stack-column' }, stackElement(this.report, stack, show));
   }
 }
@@ -156,11 +206,16 @@ class TableView {
 function stacksThrough(report, isFound) {
   const { caller, frame } = report.stacks;
   const { name, file, module } = report.frames;
-  const isFrameFound = name.map((text, index) => isFound[text]
-    || (file[index] > 0 && isFound[file[index]]) || (module[index] > 0 && isFound[module[index]]));
+  const isFrameFound = name.map(
+    (text, index) =>
+      isFound[text] ||
+      (file[index] > 0 && isFound[file[index]]) ||
+      (module[index] > 0 && isFound[module[index]]),
+  );
   const through = new Uint8Array(frame.length);
   for (let node = 0; node < frame.length; node += 1) {
-    through[node] = isFrameFound[frame[node]] || (caller[node] >= 0 && through[caller[node]] === 1) ? 1 : 0;
+    through[node] =
+      isFrameFound[frame[node]] || (caller[node] >= 0 && through[caller[node]] === 1) ? 1 : 0;
   }
   return through;
 }

@@ -16,14 +16,23 @@ class Timeline {
     this.cursor = null;
     this.readout = element('p', { class: 'readout', role: 'status' });
     this.svg = drawn('svg', {
-      class: 'timeline', tabindex: '0', role: 'img', height: TIMELINE.height,
+      class: 'timeline',
+      tabindex: '0',
+      role: 'img',
+      height: TIMELINE.height,
       onpointermove: (event) => this.pointAt(event),
       onpointerleave: () => this.moveTo(null),
       onkeydown: (event) => this.onkey(event),
     });
-    this.root = element('figure', {}, element('figcaption', {}, column.title, this.readout), this.svg);
+    this.plot = element('div', {}, this.svg);
+    this.root = element(
+      'figure',
+      {},
+      element('figcaption', {}, column.title, this.readout),
+      this.plot,
+    );
     this.describe();
-    new ResizeObserver(() => this.draw()).observe(this.root);
+    new ResizeObserver(() => this.draw()).observe(this.plot);
   }
 
   describe() {
@@ -33,34 +42,51 @@ class Timeline {
     } else {
       const peak = points[this.peakIndex()];
       const last = points[points.length - 1];
-      this.summary = `peak ${numberText(peak.value, column.unit)} at ${numberText(peak.time, this.times.unit)}, `
-        + `last ${numberText(last.value, column.unit)}`;
+      this.summary =
+        `peak ${numberText(peak.value, column.unit)} at ${numberText(peak.time, this.times.unit)}, ` +
+        `last ${numberText(last.value, column.unit)}`;
     }
-    this.svg.setAttribute('aria-label', `${column.title} over time: ${this.summary}; arrow keys read single points`);
+    this.svg.setAttribute(
+      'aria-label',
+      `${column.title} over time: ${this.summary}; arrow keys read single points`,
+    );
     this.readout.textContent = this.summary;
   }
 
   peakIndex() {
     const { points } = this;
-    return points.reduce((best, point, index) => (point.value > points[best].value ? index : best), 0);
+    return points.reduce(
+      (best, point, index) => (point.value > points[best].value ? index : best),
+      0,
+    );
   }
 
   /** The scales from values to pixels, for the width that there is. */
   frame() {
     const { points } = this;
-    const width = Math.max(240, this.root.clientWidth);
+    const width = Math.max(240, this.plot.clientWidth);
     const times = points.map((point) => point.time);
     const [start, end] = [times[0], times[times.length - 1]];
     const top = points.reduce((most, point) => Math.max(most, point.value), 0);
     // A band that towers over the line would flatten it; it may leave the chart instead.
-    const ceiling = Math.min(top * 1.6, points.reduce((most, { value, high }) => Math.max(most, high ?? value), 0)) * 1.05 || 1;
+    const ceiling =
+      Math.min(
+        top * 1.6,
+        points.reduce((most, { value, high }) => Math.max(most, high ?? value), 0),
+      ) * 1.05 || 1;
     const floor = points.reduce((least, point) => Math.min(least, point.value), 0);
     const innerWidth = width - TIMELINE.left - TIMELINE.right;
     const innerHeight = TIMELINE.height - TIMELINE.top - TIMELINE.bottom;
     return {
-      width, start, end, floor, ceiling,
-      x: (time) => TIMELINE.left + (end > start ? (time - start) / (end - start) : 0.5) * innerWidth,
-      y: (value) => TIMELINE.top + (1 - (Math.min(value, ceiling) - floor) / (ceiling - floor)) * innerHeight,
+      width,
+      start,
+      end,
+      floor,
+      ceiling,
+      x: (time) =>
+        TIMELINE.left + (end > start ? (time - start) / (end - start) : 0.5) * innerWidth,
+      y: (value) =>
+        TIMELINE.top + (1 - (Math.min(value, ceiling) - floor) / (ceiling - floor)) * innerHeight,
     };
   }
 
@@ -86,10 +112,16 @@ class Timeline {
       const y = frame.y(value);
       group.append(
         drawn('line', { x1: TIMELINE.left, x2: frame.width - TIMELINE.right, y1: y, y2: y }),
-        drawn('text', { x: TIMELINE.left - 8, y: y + 4, 'text-anchor': 'end' }, text));
+        drawn('text', { x: TIMELINE.left - 8, y: y + 4, 'text-anchor': 'end' }, text),
+      );
     }
     const base = times.unit === 'unix_ns' ? frame.start : 0;
-    for (const { value, text } of ticksBetween(frame.start - base, frame.end - base, 'duration_ns', frame.width / 110)) {
+    for (const { value, text } of ticksBetween(
+      frame.start - base,
+      frame.end - base,
+      'duration_ns',
+      frame.width / 110,
+    )) {
       const x = frame.x(value + base);
       const label = times.unit === 'unix_ns' ? timeText(value + base).slice(11, 19) : text;
       const anchor = x > frame.width - TIMELINE.right - 24 ? 'end' : 'middle';
@@ -125,16 +157,23 @@ class Timeline {
     // Above the band, where nothing runs through the words.
     const textY = Math.max(12, frame.y(peak.high ?? peak.value) - 8);
     const anchor = x > frame.width * 0.75 ? 'end' : x < frame.width * 0.25 ? 'start' : 'middle';
-    return drawn('g', { class: 'peak' },
+    return drawn(
+      'g',
+      { class: 'peak' },
       drawn('circle', { cx: x, cy: y, r: 4 }),
-      drawn('text', { x, y: textY, 'text-anchor': anchor }, `peak ${numberText(peak.value, this.column.unit)}`));
+      drawn(
+        'text',
+        { x, y: textY, 'text-anchor': anchor },
+        `peak ${numberText(peak.value, this.column.unit)}`,
+      ),
+    );
   }
 
   pointAt(event) {
     const x = event.clientX - this.svg.getBoundingClientRect().left;
     const { start, end } = this.drawn ?? { start: 0, end: 0 };
     const inner = (this.drawn?.width ?? 1) - TIMELINE.left - TIMELINE.right;
-    const time = start + (x - TIMELINE.left) / inner * (end - start);
+    const time = start + ((x - TIMELINE.left) / inner) * (end - start);
     this.moveTo(nearest(this.points, time));
   }
 
@@ -143,7 +182,9 @@ class Timeline {
     const last = this.points.length - 1;
     if (event.key in steps) {
       const from = this.cursor ?? this.peakIndex();
-      this.moveTo(Math.min(last, Math.max(0, this.cursor === null ? from : from + steps[event.key])));
+      this.moveTo(
+        Math.min(last, Math.max(0, this.cursor === null ? from : from + steps[event.key])),
+      );
     } else if (event.key === 'Home' || event.key === 'End') {
       this.moveTo(event.key === 'Home' ? 0 : last);
     } else if (event.key === 'Escape') {
@@ -166,10 +207,15 @@ class Timeline {
     const x = this.drawn.x(point.time);
     this.cursorMark.replaceChildren(
       drawn('line', { x1: x, x2: x, y1: TIMELINE.top, y2: TIMELINE.height - TIMELINE.bottom }),
-      drawn('circle', { cx: x, cy: this.drawn.y(point.value), r: 4 }));
+      drawn('circle', { cx: x, cy: this.drawn.y(point.value), r: 4 }),
+    );
     const { main, interval } = estimateTexts({ ...point, unit: this.column.unit });
-    const moment = this.clock && this.clock !== this.times ? ` (${numberText(this.clock.value[point.row], 'unix_ns')})` : '';
-    this.readout.textContent = `${numberText(point.time, this.times.unit)}${moment}: ${main} ${interval}`;
+    const moment =
+      this.clock && this.clock !== this.times
+        ? ` (${numberText(this.clock.value[point.row], 'unix_ns')})`
+        : '';
+    const time = numberText(point.time, this.times.unit);
+    this.readout.textContent = `${time}${moment}: ${main} ${interval}`;
   }
 }
 
@@ -194,17 +240,29 @@ function thinned(points, frame) {
   for (const point of points) {
     const column = Math.round(frame.x(point.time));
     const known = columns.get(column);
-    columns.set(column, known ? {
-      least: point.value < known.least.value ? point : known.least,
-      most: point.value > known.most.value ? point : known.most,
-    } : { least: point, most: point });
+    columns.set(
+      column,
+      known
+        ? {
+            least: point.value < known.least.value ? point : known.least,
+            most: point.value > known.most.value ? point : known.most,
+          }
+        : { least: point, most: point },
+    );
   }
-  const kept = [...columns.values()].flatMap(({ least, most }) => (least === most ? [most] : [least, most]));
+  const kept = [...columns.values()].flatMap(({ least, most }) =>
+    least === most ? [most] : [least, most],
+  );
   return kept.sort((left, right) => left.time - right.time);
 }
 
 function pathThrough(points, frame, valueOf) {
-  return points.map((point, index) => `${index === 0 ? 'M' : 'L'}${frame.x(point.time).toFixed(1)} ${frame.y(valueOf(point)).toFixed(1)}`).join(' ');
+  return points
+    .map(
+      (point, index) =>
+        `${index === 0 ? 'M' : 'L'}${frame.x(point.time).toFixed(1)} ${frame.y(valueOf(point)).toFixed(1)}`,
+    )
+    .join(' ');
 }
 
 /** The index of the point whose time is nearest. */
@@ -226,10 +284,14 @@ function seriesElement(section) {
   const age = section.column('age_ns');
   const times = age && age.value.some((value) => value !== null) ? age : section.columns[0];
   const isTime = (column) => ['unix_ns', 'duration_ns'].includes(column.unit);
-  const quantities = section.columns.filter((column) => column.isNumber && !column.isDerived && column !== times && !isTime(column));
+  const quantities = section.columns.filter(
+    (column) => column.isNumber && !column.isDerived && column !== times && !isTime(column),
+  );
   const charts = quantities.map((column) => new Timeline(section, times, column).root);
   const details = element('details', {}, element('summary', {}, 'as a table'));
   // A table of a thousand points is built when somebody wants it.
-  details.addEventListener('toggle', () => details.append(new TableView(section).root), { once: true });
+  details.addEventListener('toggle', () => details.append(new TableView(section).root), {
+    once: true,
+  });
   return element('div', {}, charts, details);
 }

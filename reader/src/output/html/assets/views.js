@@ -16,22 +16,44 @@ function viewsOf(report, pages) {
   const ofKind = (kind) => report.sections.filter((section) => section.kind === kind);
   const histograms = ofKind('histogram');
   const series = ofKind('series').filter((section) => !section.stacks);
-  const tables = report.sections.filter((section) => ['table', 'stacks', 'series'].includes(section.kind) && !series.includes(section));
-  const tableView = (section) => ({ name: section.name, title: shortTitle(section), make: () => tableElement(section, pages) });
-  const isFirst = (section) => ['checks', 'sites', 'leaks', 'diff', 'growth'].includes(section.name);
+  const tables = report.sections.filter(
+    (section) => ['table', 'stacks', 'series'].includes(section.kind) && !series.includes(section),
+  );
+  const tableView = (section) => ({
+    name: section.name,
+    title: shortTitle(section),
+    make: () => tableElement(section, pages),
+  });
+  const isFirst = (section) =>
+    ['checks', 'sites', 'leaks', 'diff', 'growth'].includes(section.name);
   return [
-    { name: 'overview', title: 'Overview', make: () => overviewElement(report, pages) },
+    ...(hasOverview(report)
+      ? [{ name: 'overview', title: 'Overview', make: () => overviewElement(report, pages) }]
+      : []),
     ...(drawableSections(report).length > 0 ? [flame] : []),
     ...tables.filter(isFirst).map(tableView),
-    ...(histograms.length > 0 ? [{ name: 'histograms', title: 'Histograms', make: () => histogramsElement(histograms) }] : []),
-    ...(series.length > 0 ? [{ name: 'time', title: 'Over time', make: () => allSeriesElement(series) }] : []),
+    ...(histograms.length > 0
+      ? [{ name: 'histograms', title: 'Histograms', make: () => histogramsElement(histograms) }]
+      : []),
+    ...(series.length > 0
+      ? [{ name: 'time', title: 'Over time', make: () => allSeriesElement(series) }]
+      : []),
     ...tables.filter((section) => !isFirst(section)).map(tableView),
   ];
 }
 
 /** Sections that everybody knows have a word of their own; the others bring theirs. */
 function shortTitle(section) {
-  return { sites: 'Sites', leaks: 'Leaks', diff: 'Diff', checks: 'Checks', blocks: 'Blocks', growth: 'Growth' }[section.name] ?? section.title;
+  return (
+    {
+      sites: 'Sites',
+      leaks: 'Leaks',
+      diff: 'Diff',
+      checks: 'Checks',
+      blocks: 'Blocks',
+      growth: 'Growth',
+    }[section.name] ?? section.title
+  );
 }
 
 function tableElement(section, { onstack }) {
@@ -39,11 +61,19 @@ function tableElement(section, { onstack }) {
 }
 
 function histogramsElement(sections) {
-  return element('div', { class: 'columns' }, sections.map((section) => sectionElement(section, histogramElement(section))));
+  return element(
+    'div',
+    { class: 'columns' },
+    sections.map((section) => sectionElement(section, histogramElement(section))),
+  );
 }
 
 function allSeriesElement(sections) {
-  return element('div', {}, sections.map((section) => sectionElement(section, seriesElement(section))));
+  return element(
+    'div',
+    {},
+    sections.map((section) => sectionElement(section, seriesElement(section))),
+  );
 }
 
 /** The tabs and the panel under each. */
@@ -51,10 +81,16 @@ class Views {
   constructor(views) {
     this.views = views;
     this.panels = new Map();
-    this.tabs = views.map((view, index) => button(view.title, () => this.open(view.name), {
-      role: 'tab', id: `tab-${view.name}`, 'aria-controls': `view-${view.name}`, 'aria-selected': 'false', tabindex: '-1',
-      title: index < 9 ? `key ${index + 1}` : null,
-    }));
+    this.tabs = views.map((view, index) =>
+      button(view.title, () => this.open(view.name), {
+        role: 'tab',
+        id: `tab-${view.name}`,
+        'aria-controls': `view-${view.name}`,
+        'aria-selected': 'false',
+        tabindex: '-1',
+        title: index < 9 ? `key ${index + 1}` : null,
+      }),
+    );
     this.place = document.getElementById('views');
     const list = element('div', { role: 'tablist', 'aria-label': 'Views' }, this.tabs);
     list.addEventListener('keydown', (event) => this.onTabKey(event));
@@ -66,7 +102,12 @@ class Views {
   }
 
   panel(view) {
-    const panel = element('div', { role: 'tabpanel', id: `view-${view.name}`, 'aria-labelledby': `tab-${view.name}`, hidden: true });
+    const panel = element('div', {
+      role: 'tabpanel',
+      id: `view-${view.name}`,
+      'aria-labelledby': `tab-${view.name}`,
+      hidden: true,
+    });
     this.panels.set(view.name, panel);
     return panel;
   }

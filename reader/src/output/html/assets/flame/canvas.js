@@ -13,12 +13,17 @@ const FONT = '11.5px ui-monospace, SFMono-Regular, Menlo, "DejaVu Sans Mono", mo
 const ROWS_LEAST = 8;
 const NARROWEST = 0.5;
 const ZOOM_MS = 160;
+const NOT_ASCII = /[^ -~…]/u;
 
 class FlameCanvas {
   /** `actions` has `onselect(node)`, `onzoom(node)` and `onhover(node, event)`. */
   constructor(actions) {
     this.actions = actions;
-    this.canvas = element('canvas', { tabindex: '0', role: 'application', 'aria-roledescription': 'flame graph' });
+    this.canvas = element('canvas', {
+      tabindex: '0',
+      role: 'application',
+      'aria-roledescription': 'flame graph',
+    });
     this.spacer = element('div', { class: 'flame-spacer' });
     this.scroller = element('div', { class: 'flame-scroll' }, this.canvas, this.spacer);
     this.window = { start: 0, width: 1 };
@@ -40,7 +45,10 @@ class FlameCanvas {
         this.actions.onzoom(node);
       }
     });
-    canvas.addEventListener('pointermove', (event) => this.actions.onhover(this.nodeAt(event), event));
+    ['focus', 'blur'].forEach((kind) => canvas.addEventListener(kind, () => this.paintSoon()));
+    canvas.addEventListener('pointermove', (event) =>
+      this.actions.onhover(this.nodeAt(event), event),
+    );
     canvas.addEventListener('pointerleave', (event) => this.actions.onhover(null, event));
   }
 
@@ -52,10 +60,11 @@ class FlameCanvas {
 
   setTheme(isDark) {
     this.palette = new FlamePalette(isDark);
-    this.paintSoon();
+    // At once, since a printer does not wait for the next picture.
+    this.paint();
   }
 
-  /** Stretches the node over the whole width, gliding there unless somebody asked for less motion. */
+  /** Stretches the node over the whole width; glides there unless people want less motion. */
   zoomTo(node, isInstant = false) {
     const target = this.placeOf(node);
     const from = { ...this.window };
@@ -145,10 +154,11 @@ class FlameCanvas {
     const begin = performance.now();
     this.layOut();
     // The spacer stands behind the canvas, which is as high as the view and stays in it.
-    this.spacer.style.height = `${Math.max(0, (this.rects.deepest + 1) * ROW_HEIGHT - this.height)}px`;
+    const below = (this.rects.deepest + 1) * ROW_HEIGHT - this.height;
+    this.spacer.style.height = `${Math.max(0, below)}px`;
     this.context.fillStyle = this.palette.background;
     this.context.fillRect(0, 0, this.width, this.height);
-    this.rects.each((rect) => this.paintRect(rect));
+    this.rects.eachRow((row) => this.paintRow(row));
     this.frameMs = performance.now() - begin;
   }
 
@@ -183,13 +193,25 @@ class FlameCanvas {
     }
   }
 
-  /** Children that are too narrow to be drawn are one grey piece, so that nobody takes them for a gap. */
+  /** Children too narrow to be drawn are one grey piece, so that nobody takes them for a gap. */
   addRest(node, depth, start, left, { scale, offset }) {
     const { totals } = this.state;
     const rest = left - (totals.tree.isInverted ? 0 : totals.self[node]);
     const x = (start - offset) * scale;
-    if (rest * scale >= 1 && x < this.width) {
+    if (rest * scale >= NARROWEST && x < this.width) {
       this.rects.add(-1 - node, depth + 1, x, rest * scale);
+    }
+  }
+
+  paintRow(row) {
+    let lastColumn = -1;
+    for (const rect of row) {
+      const column = Math.floor(rect.x);
+      // Where several share a pixel, one is all that can be seen.
+      if (rect.width >= 1 || column !== lastColumn) {
+        this.paintRect(rect);
+      }
+      lastColumn = column;
     }
   }
 
@@ -200,13 +222,15 @@ class FlameCanvas {
     const y = depth * ROW_HEIGHT - this.scroller.scrollTop;
     context.fillStyle = this.colourOf(node);
     // A pixel between neighbours, where there is room for it.
-    context.fillRect(left, y, Math.max(NARROWEST, right - left - (width > 2 ? 1 : 0)), ROW_HEIGHT - 1);
+    context.fillRect(left, y, Math.max(1, right - left - (width > 2 ? 1 : 0)), ROW_HEIGHT - 1);
     if (node < 0) {
       return;
     }
-    if (node === this.state.selected || node === this.state.hovered) {
+    const isSelected =
+      node === this.state.selected && (node > 0 || document.activeElement === this.canvas);
+    if (isSelected || node === this.state.hovered) {
       context.strokeStyle = palette.selection;
-      context.lineWidth = node === this.state.selected ? 2 : 1;
+      context.lineWidth = isSelected ? 2 : 1;
       context.strokeRect(left + 1, y + 1, Math.max(1, right - left - 3), ROW_HEIGHT - 3);
     }
     this.paintText(node, left, right - left, y);
@@ -222,11 +246,12 @@ class FlameCanvas {
     const isFaded = state.search && !state.search.has(state.totals.tree, node);
     context.fillStyle = isFaded ? palette.fadedText : palette.text;
     const text = label.length > letters ? `${label.slice(0, letters - 1)}…` : label;
-    // Letters that are wider than a digit are squeezed into the frame.
-    context.fillText(text, Math.max(left, 0) + 4, y + ROW_HEIGHT / 2, width - 8);
+    // Letters that are wider than a digit are squeezed into the frame; to measure all would cost.
+    const room = NOT_ASCII.test(text) ? width - 8 : undefined;
+    context.fillText(text, Math.max(left, 0) + 4, y + ROW_HEIGHT / 2, room);
   }
 
-  /** Where changes are drawn, their sign stands before the name: colour alone says nothing to many. */
+  /** Changes have their sign before the name, since colour alone says nothing to many. */
   labelOf(node) {
     const { totals } = this.state;
     const label = totals.tree.label(node);
@@ -287,9 +312,10 @@ class DrawnRects {
     (this.rows[depth] ??= []).push({ node, depth, x, width });
   }
 
-  each(visit) {
+  /** Visits the rows that are seen; in each the rectangles stand from right to left. */
+  eachRow(visit) {
     for (let depth = this.first; depth <= this.last; depth += 1) {
-      this.rows[depth]?.forEach(visit);
+      visit(this.rows[depth] ?? []);
     }
   }
 
@@ -300,7 +326,9 @@ class DrawnRects {
   }
 
   at(depth, x) {
-    const found = (this.rows[depth] ?? []).find((rect) => rect.node >= 0 && rect.x <= x && x < rect.x + rect.width);
+    const found = (this.rows[depth] ?? []).find(
+      (rect) => rect.node >= 0 && rect.x <= x && x < rect.x + rect.width,
+    );
     return found?.node ?? null;
   }
 }

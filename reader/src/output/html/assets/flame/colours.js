@@ -15,15 +15,17 @@ class FlamePalette {
     this.selection = isDark ? '#ffffff' : '#000000';
     this.faded = isDark ? '#25282d' : '#eef0f2';
     this.match = isDark ? '#8a3b8f' : '#f3a6f7';
-    this.byGroup = new Map();
+    this.byGroup = [];
   }
 
-  /** The colour of a function. */
+  /** The colour of a function, which is mixed once. */
   group(groups, group) {
-    if (!this.byGroup.has(group)) {
-      this.byGroup.set(group, this.mixed(groups, group));
+    if (this.groups !== groups) {
+      this.groups = groups;
+      this.byGroup = [];
     }
-    return this.byGroup.get(group);
+    // The root has no group.
+    return (this.byGroup[group + 1] ??= this.mixed(groups, group));
   }
 
   mixed(groups, group) {
@@ -37,14 +39,18 @@ class FlamePalette {
     }
     const hue = this.hueOf(report, module);
     const shade = hash(groups.labels[group]) % 5;
-    return this.isDark ? `hsl(${hue} 42% ${24 + shade * 2}%)` : `hsl(${hue} ${62 + shade * 4}% ${80 - shade * 2}%)`;
+    return this.isDark
+      ? `hsl(${hue} 42% ${24 + shade * 2}%)`
+      : `hsl(${hue} ${56 + shade * 3}% ${84 - shade * 2}%)`;
   }
 
   /** Hues apart from each other by the golden angle, in the order in which modules appear. */
   hueOf(report, module) {
     if (this.hues === undefined) {
       const modules = [...new Set(report.frames.module)].filter((text) => text !== 0);
-      this.hues = new Map(modules.map((text, index) => [text, Math.round((210 + index * 137.508) % 360)]));
+      this.hues = new Map(
+        modules.map((text, index) => [text, Math.round((210 + index * 137.508) % 360)]),
+      );
     }
     return this.hues.get(module);
   }

@@ -4,7 +4,7 @@
  * What is known about one frame of the graph, beside it and at the pointer.
  */
 
-/** All about the node: its name, place, module, how much passes through it and how much ends there. */
+/** All about the node: its name and place, how much passes through it, how much ends there. */
 function frameDetails(totals, node, whole) {
   const { tree, measure } = totals;
   const { main, interval } = totals.text(node);
@@ -12,18 +12,43 @@ function frameDetails(totals, node, whole) {
   const rows = [
     [totals.before ? 'change' : 'total', main, interval],
     totals.before ? null : ['of all', shareText(totals.total[node], whole)],
-    totals.before || parent === 0 ? null : [tree.isInverted ? 'of the callee' : 'of the caller', shareText(totals.total[node], totals.total[parent])],
+    totals.before || parent === 0
+      ? null
+      : [
+          tree.isInverted ? 'of the callee' : 'of the caller',
+          shareText(totals.total[node], totals.total[parent]),
+        ],
     totals.before || tree.isInverted || node === 0 ? null : ['self', totals.selfText(node)],
     ['call stacks', GROUPED.format(totals.rowCount[node])],
     ...placeRows(tree, node),
   ];
   const present = rows.filter((row) => row !== null && row[1] !== '');
   return [
-    element('h3', {}, tree.label(node)),
-    element('dl', { class: 'facts' }, present.map(([title, text, more]) => element('div', {},
-      element('dt', {}, title),
-      element('dd', { class: 'number' }, text, more ? [' ', element('span', { class: 'interval' }, more)] : null)))),
-    totals.before ? element('p', { class: 'note' }, `As wide as the larger of before and after: ${numberText(totals.total[node], measure.unit)}.`) : null,
+    element('h2', {}, nameElement('frame-name', tree.label(node))),
+    element(
+      'dl',
+      { class: 'facts' },
+      present.map(([title, text, more]) =>
+        element(
+          'div',
+          {},
+          element('dt', {}, title),
+          element(
+            'dd',
+            { class: 'number' },
+            text,
+            more ? [' ', element('span', { class: 'interval' }, more)] : null,
+          ),
+        ),
+      ),
+    ),
+    totals.before
+      ? element(
+          'p',
+          { class: 'note' },
+          `As wide as the larger of before and after: ${numberText(totals.total[node], measure.unit)}.`,
+        )
+      : null,
   ].filter((part) => part !== null);
 }
 
@@ -63,8 +88,13 @@ class FlameTooltip {
       return;
     }
     const { main, interval } = totals.text(node);
-    const share = totals.before ? interval : `${shareText(totals.total[node], totals.whole)} ${interval}`;
-    this.root.replaceChildren(element('strong', {}, totals.tree.label(node)), element('div', {}, `${main}, ${share}`));
+    const share = totals.before
+      ? interval
+      : `${shareText(totals.total[node], totals.whole)} ${interval}`;
+    this.root.replaceChildren(
+      element('strong', {}, totals.tree.label(node)),
+      element('div', {}, `${main}, ${share}`),
+    );
     const { innerWidth, innerHeight } = globalThis;
     const { offsetWidth, offsetHeight } = this.root;
     const left = Math.min(event.clientX + 14, innerWidth - offsetWidth - 8);

@@ -21,9 +21,13 @@ const FAMILIES = [
  * compares: it is as wide as the larger of the two, so that nothing vanishes, and has the change.
  */
 function measuresOf(section) {
-  const comparisons = section.columns.filter((column) => column.key.endsWith('_change')).map((change) => comparison(section, change));
+  const comparisons = section.columns
+    .filter((column) => column.key.endsWith('_change'))
+    .map((change) => comparison(section, change));
   const compared = comparisons.filter((measure) => measure !== null);
-  const plain = section.columns.filter((column) => isAddable(column) && !/_(before|after|change)$/u.test(column.key)).map(plainMeasure);
+  const plain = section.columns
+    .filter((column) => isAddable(column) && !/_(before|after|change)$/u.test(column.key))
+    .map(plainMeasure);
   const order = (measure) => {
     const place = FAMILIES.findIndex(([family]) => family === measure.family);
     return place < 0 ? FAMILIES.length : place;
@@ -49,7 +53,10 @@ function plainMeasure(column) {
 
 function comparison(section, change) {
   const quantity = change.key.slice(0, -'_change'.length);
-  const [before, after] = [section.column(`${quantity}_before`), section.column(`${quantity}_after`)];
+  const [before, after] = [
+    section.column(`${quantity}_before`),
+    section.column(`${quantity}_after`),
+  ];
   if (!before || !after) {
     return null;
   }
@@ -72,9 +79,12 @@ function familyOf(key, title) {
   return { family, familyText: FAMILIES.find(([name]) => name === family)?.[1] ?? title };
 }
 
-/** The sections that a flame graph can be drawn of: tables, which may be cut, only for want of better. */
+/** The sections that can be drawn; tables, which may be cut, only for want of better. */
 function drawableSections(report) {
-  const ofKind = (kind) => report.sections.filter((section) => section.kind === kind && section.stacks && measuresOf(section).length > 0);
+  const ofKind = (kind) =>
+    report.sections.filter(
+      (section) => section.kind === kind && section.stacks && measuresOf(section).length > 0,
+    );
   const complete = ofKind('stacks');
   return complete.length > 0 ? complete : ofKind('table');
 }
@@ -82,6 +92,11 @@ function drawableSections(report) {
 /** The measure that most people ask for first, among those that are not zero everywhere. */
 function usualMeasure(section) {
   const measures = measuresOf(section);
-  const isPresent = (measure) => measure.column.value.some((value) => value !== null && value !== 0);
-  return measures.find((measure) => measure.unit === 'bytes' && isPresent(measure)) ?? measures.find(isPresent) ?? measures[0];
+  const isPresent = (measure) =>
+    measure.column.value.some((value) => value !== null && value !== 0);
+  return (
+    measures.find((measure) => measure.unit === 'bytes' && isPresent(measure)) ??
+    measures.find(isPresent) ??
+    measures[0]
+  );
 }

@@ -23,45 +23,70 @@ class FlameOutline {
     this.root.replaceChildren();
     const item = this.item(focus, 1);
     this.root.append(item);
-    item.setAttribute('tabindex', '0');
-    this.open(item);
+    item.firstElementChild.setAttribute('tabindex', '0');
+    this.open(item.firstElementChild);
   }
 
+  /** An item and the room for its children, which stand beside it so that its name is its own. */
   item(node, level) {
     const { totals } = this;
     const { main, interval } = totals.text(node);
     const hasChildren = totals.children(node).length > 0;
-    const line = element('div', { class: 'outline-line', styles: { 'padding-left': `${(level - 1) * 16 + 4}px` } },
+    const line = element(
+      'div',
+      {
+        class: 'outline-line',
+        role: 'treeitem',
+        tabindex: '-1',
+        'aria-level': level,
+        'data-node': node,
+        'aria-expanded': hasChildren ? 'false' : null,
+        styles: { 'padding-left': `${(level - 1) * 16 + 4}px` },
+      },
       element('span', { class: 'outline-mark', 'aria-hidden': 'true' }, hasChildren ? '▸' : ''),
       element('span', { class: 'number' }, main),
-      totals.before ? null : element('span', { class: 'share' }, shareText(totals.total[node], totals.whole)),
+      totals.before
+        ? null
+        : element('span', { class: 'share' }, shareText(totals.total[node], totals.whole)),
       interval === '' ? null : element('span', { class: 'interval' }, interval),
-      element('span', { class: 'function' }, totals.tree.label(node)));
-    const item = element('li', { role: 'treeitem', tabindex: '-1', 'aria-level': level, 'aria-expanded': hasChildren ? 'false' : null, 'data-node': node }, line);
-    item.setAttribute('aria-label', frameSentence(totals, node));
-    return item;
+      nameElement('function', totals.tree.label(node)),
+    );
+    return element('li', { role: 'none' }, line);
   }
 
-  open(item) {
-    if (item.getAttribute('aria-expanded') !== 'false') {
+  open(line) {
+    if (line.getAttribute('aria-expanded') !== 'false') {
       return;
     }
-    item.setAttribute('aria-expanded', 'true');
-    item.querySelector('.outline-mark').textContent = '▾';
-    const level = Number(item.getAttribute('aria-level')) + 1;
-    const children = this.totals.children(Number(item.dataset.node));
-    const group = element('ul', { role: 'group' }, children.slice(0, CHILDREN_SHOWN).map((child) => this.item(child, level)));
+    line.setAttribute('aria-expanded', 'true');
+    line.querySelector('.outline-mark').textContent = '▾';
+    const level = Number(line.getAttribute('aria-level')) + 1;
+    const children = this.totals.children(Number(line.dataset.node));
+    const id = `outline-${line.dataset.node}`;
+    const group = element(
+      'ul',
+      { role: 'group', id },
+      children.slice(0, CHILDREN_SHOWN).map((child) => this.item(child, level)),
+    );
     if (children.length > CHILDREN_SHOWN) {
       const rest = children.length - CHILDREN_SHOWN;
-      group.append(element('li', { role: 'none', class: 'note', styles: { 'padding-left': `${level * 16}px` } }, `${GROUPED.format(rest)} smaller ones`));
+      group.append(
+        element(
+          'li',
+          { role: 'none', class: 'note', styles: { 'padding-left': `${level * 16}px` } },
+          `${GROUPED.format(rest)} smaller ones`,
+        ),
+      );
     }
-    item.append(group);
+    line.setAttribute('aria-owns', id);
+    line.after(group);
   }
 
-  close(item) {
-    item.setAttribute('aria-expanded', 'false');
-    item.querySelector('.outline-mark').textContent = '▸';
-    item.querySelector('ul')?.remove();
+  close(line) {
+    line.setAttribute('aria-expanded', 'false');
+    line.removeAttribute('aria-owns');
+    line.querySelector('.outline-mark').textContent = '▸';
+    line.nextElementSibling?.remove();
   }
 
   onclick(event) {
@@ -90,7 +115,8 @@ class FlameOutline {
       ArrowDown: () => this.focus(visible[place + 1]),
       ArrowUp: () => this.focus(visible[place - 1]),
       ArrowRight: () => (isOpen ? this.focus(visible[place + 1]) : this.open(item)),
-      ArrowLeft: () => (isOpen ? this.close(item) : this.focus(item.parentElement.closest('[role=treeitem]'))),
+      ArrowLeft: () =>
+        isOpen ? this.close(item) : this.focus(item.closest('ul').previousElementSibling),
       Home: () => this.focus(visible[0]),
       End: () => this.focus(visible[visible.length - 1]),
       Enter: () => this.onselect(Number(item.dataset.node)),

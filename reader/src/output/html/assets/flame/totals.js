@@ -71,7 +71,11 @@ class FlameTotals {
   children(node) {
     if (!this.sorted.has(node)) {
       const children = [];
-      for (let child = this.tree.firstChild[node]; child >= 0; child = this.tree.nextSibling[child]) {
+      for (
+        let child = this.tree.firstChild[node];
+        child >= 0;
+        child = this.tree.nextSibling[child]
+      ) {
         if (this.total[child] > 0) {
           children.push(child);
         }
@@ -91,13 +95,18 @@ class FlameTotals {
     if (measure.comparison) {
       const [before, after] = [this.before[node], this.after[node]];
       const about = openCount[node] > 0 ? 'about ' : '';
-      return { main: `${about}${changeText(after - before, measure.unit)}`,
-        interval: `${numberText(before, measure.unit)} → ${numberText(after, measure.unit)}` };
+      return {
+        main: `${about}${changeText(after - before, measure.unit)}`,
+        interval: `${numberText(before, measure.unit)} → ${numberText(after, measure.unit)}`,
+      };
     }
     if (rowCount[node] === 1) {
       return estimateTexts(measure.column.at(onlyRow[node]));
     }
-    return { main: `${openCount[node] > 0 ? 'about ' : ''}${numberText(total[node], measure.unit)}`, interval: '' };
+    return {
+      main: `${openCount[node] > 0 ? 'about ' : ''}${numberText(total[node], measure.unit)}`,
+      interval: '',
+    };
   }
 
   /** What ends at the node, in the same way. */
@@ -114,8 +123,11 @@ class FlameSearch {
     const { report, groups } = tree;
     this.isMatch = groups.frames.map((number, group) => {
       const frame = report.frame(number);
-      return expression.test(groups.labels[group]) || (frame.file !== '' && expression.test(frame.file))
-        || (frame.module !== '' && expression.test(frame.module));
+      return (
+        expression.test(groups.labels[group]) ||
+        (frame.file !== '' && expression.test(frame.file)) ||
+        (frame.module !== '' && expression.test(frame.module))
+      );
     });
     this.total = 0;
     this.nodeCount = 0;

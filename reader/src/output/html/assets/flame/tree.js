@@ -9,7 +9,10 @@
  */
 
 class FlameTree {
-  constructor(section, { grouping = 'function', isInverted = false, collapsesRecursion = false } = {}) {
+  constructor(
+    section,
+    { grouping = 'function', isInverted = false, collapsesRecursion = false } = {},
+  ) {
     this.report = section.report;
     this.groups = new FrameGroups(section.report, grouping);
     this.isInverted = isInverted;
@@ -48,7 +51,11 @@ class FlameTree {
     for (let stack = 0; stack < frame.length; stack += 1) {
       if (isUsed[stack] === 1) {
         const parent = caller[stack] < 0 ? 0 : nodeOfStack[caller[stack]];
-        nodeOfStack[stack] = this.step(parent, this.groups.ofFrame[frame[stack]], collapsesRecursion);
+        nodeOfStack[stack] = this.step(
+          parent,
+          this.groups.ofFrame[frame[stack]],
+          collapsesRecursion,
+        );
       }
     }
     stackOfRow.forEach((stack, row) => {
@@ -157,7 +164,9 @@ function labelOf(frame, grouping) {
   if (grouping === 'module' && frame.module !== '') {
     return baseName(frame.module);
   }
-  return grouping === 'line' && frame.line > 0 ? `${frame.name} (${baseName(frame.file)}:${frame.line})` : frame.name;
+  return grouping === 'line' && frame.line > 0
+    ? `${frame.name} (${baseName(frame.file)}:${frame.line})`
+    : frame.name;
 }
 
 /** Nodes that are found again by their parent and group: a hash table with open addresses. */

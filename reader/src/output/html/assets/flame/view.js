@@ -33,20 +33,36 @@ class FlameView {
   }
 
   layOut() {
-    const outline = element('details', { class: 'outline-box' }, element('summary', {}, 'the same as a tree of text'), this.outline.root);
+    const outline = element(
+      'details',
+      { class: 'outline-box' },
+      element('summary', {}, 'the same as a tree of text'),
+      this.outline.root,
+    );
     outline.addEventListener('toggle', () => this.showOutline());
     this.outlineBox = outline;
-    return element('div', { class: 'flame' }, this.controls.root, this.caption, this.crumbs,
-      element('div', { class: 'flame-main' }, this.canvas.scroller, this.details), outline, this.tooltip.root);
+    return element(
+      'div',
+      { class: 'flame' },
+      this.controls.root,
+      this.caption,
+      this.crumbs,
+      element('div', { class: 'flame-main' }, this.canvas.scroller, this.details),
+      outline,
+      this.tooltip.root,
+    );
   }
 
   /** Takes what the user changed and draws what follows from it. */
   choose({ section, measure, ...options }) {
-    const labels = this.tree ? this.tree.path(this.focus).map((node) => this.tree.label(node)) : ['all'];
+    const labels = this.tree
+      ? this.tree.path(this.focus).map((node) => this.tree.label(node))
+      : ['all'];
     const isSameWay = Object.keys(options).length === 0;
     if (section) {
       this.section = section;
-      this.measure = measuresOf(section).find(({ key }) => key === this.measure.key) ?? usualMeasure(section);
+      this.measure =
+        measuresOf(section).find(({ key }) => key === this.measure.key) ?? usualMeasure(section);
     }
     this.measure = measure ?? this.measure;
     this.options = { ...this.options, ...options };
@@ -55,7 +71,7 @@ class FlameView {
       this.visited = [];
     }
     this.totals = new FlameTotals(this.tree, this.measure, this.section.rowCount);
-    // Who changes only the measure wants to see the same place; from the other side it has no place.
+    // Another measure is looked at in the same place; turned over, the place has no counterpart.
     this.focus = isSameWay ? this.tree.follow(labels) : 0;
     this.selected = this.focus;
     this.controls.show(this);
@@ -66,14 +82,22 @@ class FlameView {
   }
 
   showCaption() {
-    const { main, interval } = this.totals.text(0);
-    const fact = this.report.fact(this.measure.key);
-    const known = fact && this.section.name === 'sites' ? estimateTexts(fact.at()) : { main, interval };
-    const what = this.measure.comparison ? 'change from before to after' : `${this.measure.familyText} ${this.measure.unit === 'bytes' ? 'bytes' : 'objects'}`;
-    this.caption.textContent = this.totals.whole > 0
-      ? `${what}: ${known.main}${known.interval === '' ? '' : `, ${known.interval}`} in ${GROUPED.format(this.totals.rowCount[0])} call stacks`
-      : `nothing is ${this.measure.familyText} here`;
-    this.canvas.canvas.setAttribute('aria-label', `Flame graph of ${this.caption.textContent}. Arrows move, Enter zooms, slash searches; a tree of text follows.`);
+    const { totals, measure } = this;
+    const fact = this.section.name === 'sites' ? this.report.fact(measure.key) : null;
+    const { main, interval } = fact ? estimateTexts(fact.at()) : totals.text(0);
+    const what = measure.comparison
+      ? 'change from before to after'
+      : `${measure.familyText} ${measure.unit === 'bytes' ? 'bytes' : 'objects'}`;
+    const amount =
+      interval === '' ? main : `${main} ${measure.comparison ? `(${interval})` : interval}`;
+    this.caption.textContent =
+      totals.whole > 0
+        ? `${what}: ${amount}, in ${GROUPED.format(totals.rowCount[0])} call stacks`
+        : `nothing is ${measure.familyText} here`;
+    this.canvas.canvas.setAttribute(
+      'aria-label',
+      `Flame graph of ${this.caption.textContent}. Arrows move, Enter zooms, slash searches; a tree of text follows.`,
+    );
   }
 
   draw() {
@@ -125,8 +149,15 @@ class FlameView {
     const path = this.tree.path(this.focus);
     // The ends of a long way are what one wants to return to.
     const shown = path.length > 7 ? [...path.slice(0, 2), null, ...path.slice(-4)] : path;
-    this.crumbs.replaceChildren(...shown.map((node) => (node === null ? element('span', { class: 'faint' }, '…')
-      : button(this.tree.label(node), () => this.zoomTo(node), { 'aria-current': node === this.focus ? 'true' : null }))));
+    this.crumbs.replaceChildren(
+      ...shown.map((node) =>
+        node === null
+          ? element('span', { class: 'faint' }, '…')
+          : button(this.tree.label(node), () => this.zoomTo(node), {
+              'aria-current': node === this.focus ? 'true' : null,
+            }),
+      ),
+    );
   }
 
   showOutline() {
