@@ -21,6 +21,9 @@ use crate::{clean, list, run};
 
 pub use wanted::Wanted;
 
+/// The exit status when the answer has what the question said must not be.
+pub const STATUS_FOUND: u8 = 1;
+
 /// The exit status when the input could not be read, or the answer not written.
 pub const STATUS_UNREADABLE: u8 = 3;
 
@@ -93,7 +96,10 @@ fn answer(name: &str, matches: &ArgMatches) -> Result<ExitCode, Error> {
     let asked = entry.question(matches).unwrap_or_else(|error| error.exit());
     let report = session.ask(&request, &*asked);
     question.destination.write(&report)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(match report.findings {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::from(STATUS_FOUND),
+    })
 }
 
 /// The flags of a subcommand, which clap has checked already.

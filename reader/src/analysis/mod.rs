@@ -8,11 +8,12 @@
 mod cost;
 mod estimate;
 mod export;
-mod leaks;
+pub mod leaks;
 mod sites;
 mod sizes;
 mod stack;
 mod summary;
+mod suppressions;
 mod target;
 mod tree;
 
