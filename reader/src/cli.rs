@@ -22,6 +22,9 @@ use crate::{check, clean, diff, list, run};
 
 pub use wanted::Wanted;
 
+/// The exit status when the answer has what the question said must not be.
+pub const STATUS_FOUND: u8 = 1;
+
 /// The exit status when the input could not be read, or the answer not written.
 pub const STATUS_UNREADABLE: u8 = 3;
 
@@ -107,7 +110,10 @@ fn answer(name: &str, matches: &ArgMatches) -> Result<ExitCode, Error> {
     }
     let report = session.ask(&request, &*asked);
     question.destination.write(&report, question.wanted.top)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(match report.findings {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::from(STATUS_FOUND),
+    })
 }
 
 /// Watches a process, and says so to those who wait for the answer.

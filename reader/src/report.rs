@@ -41,6 +41,9 @@ pub struct Report {
     pub losses: Vec<Fact>,
     /// The answer, in the order in which it should be read.
     pub sections: Vec<Section>,
+    /// How much was found of what the question said must not be; the exit status tells whether
+    /// there was anything, so it is not written.
+    pub findings: usize,
 }
 
 impl Report {
@@ -51,6 +54,7 @@ impl Report {
             target: Vec::new(),
             losses: Vec::new(),
             sections: Vec::new(),
+            findings: 0,
         }
     }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import readme
 from launch import Failure
 from plan import FULL, QUICK
-from sections import SECTIONS, Bench
+from sections import APART, SECTIONS, Bench
 from workplace import REPOSITORY, Workplace
 
 
@@ -33,7 +33,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    sections = ["table", *SECTIONS]
+    sections = ["table", *SECTIONS, *APART]
     parser.add_argument("section", nargs="?", default="table", choices=sections)
     parser.add_argument("--quick", action="store_true", help="fewer turns: 3 minutes, not 12")
     parser.add_argument("--readme", action="store_true", help="write the table into the README")

@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 
 import callgrind
+import detector
 import machine
 import micro
 import promises
@@ -44,7 +45,7 @@ class Bench:
         parts = []
         for name in names:
             begin = time.monotonic()
-            parts.append(SECTIONS[name](self))
+            parts.append((SECTIONS | APART)[name](self))
             seconds = time.monotonic() - begin
             print(f"bench: {name} took {seconds:.0f} s", file=sys.stderr)
         return "\n\n".join([head, *parts])
@@ -157,6 +158,11 @@ def promise_section(bench: Bench) -> str:
 {table.promises(measured)}"""
 
 
+def detector_section(_: Bench) -> str:
+    """The leak detector's errors; no time is measured."""
+    return detector.table()
+
+
 SECTIONS = {
     "programs": program_section,
     "valgrind": valgrind_section,
@@ -164,3 +170,6 @@ SECTIONS = {
     "pair": pair_section,
     "promises": promise_section,
 }
+
+# Sections that are printed when they are asked for, and are no part of the table.
+APART = {"detector": detector_section}

@@ -5,8 +5,8 @@
 
 #![forbid(unsafe_code)]
 
-mod checks;
 mod about;
+mod checks;
 mod clean;
 mod contents;
 mod csv;

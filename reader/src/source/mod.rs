@@ -12,6 +12,7 @@ pub mod directory;
 pub mod file;
 pub mod identity;
 pub mod issue;
+pub mod limit;
 pub mod process;
 pub mod tables;
 mod texts;
@@ -171,6 +172,12 @@ impl Segment {
 pub fn size_bucket_start(bucket: usize) -> u64 {
     let below = bucket.checked_sub(1).and_then(size_bucket_limit);
     below.map_or(0, |limit| limit + 1)
+}
+
+/// The shortest lifetime in ticks that falls into a bucket of the lifetime histogram.
+pub fn lifetime_bucket_start(bucket: usize) -> u64 {
+    let below = bucket.checked_sub(1).and_then(lifetime_bucket_limit);
+    below.unwrap_or(0)
 }
 
 /// Whether the middle of a stack is left out.
