@@ -14,6 +14,7 @@ mod leaks;
 mod lifetimes;
 mod patterns;
 mod peak;
+mod resident;
 mod sites;
 mod sizes;
 mod stack;
@@ -46,6 +47,7 @@ pub const ANALYSES: &[Entry] = &[
     Entry::of::<patterns::Patterns>(),
     Entry::of::<export::Export>(),
     Entry::of::<growth::Growth>(),
+    Entry::of::<resident::Resident>(),
 ];
 
 /// A question about a history.

@@ -12,6 +12,8 @@ pub mod directory;
 pub mod file;
 pub mod identity;
 pub mod issue;
+pub mod maps;
+pub mod memory;
 pub mod process;
 pub mod tables;
 mod texts;
