@@ -9,6 +9,7 @@ use crate::analysis::growth::window::Window;
 use crate::analysis::growth::{rate, trend};
 use crate::history::{History, Point};
 use crate::report::{Body, Fact, Section, Unit, Value};
+use crate::source::memory;
 
 /// The totals of the window, then the trend of the whole life.
 pub(crate) fn section(subject: &Subject<'_>, window: &Window, changes: &Changes) -> Section {
@@ -54,15 +55,30 @@ pub(crate) fn section(subject: &Subject<'_>, window: &Window, changes: &Changes)
             rate.map_or(Value::Unknown, Value::from),
         ),
     ]);
-    let doubling = rate.filter(|rate| rate.low > 0.0).and_then(|rate| {
-        let heap = heap(history, window.until_ticks)?.live.bytes as f64;
-        Some((heap / rate.value * 1e9) as u64)
-    });
-    if let Some(ns) = doubling.filter(|_| !subject.is_filtered()) {
-        facts.push(Fact::new("doubling_ns", "doubles in", Value::Duration(ns)));
+    // A rate that may be none promises nothing.
+    if let Some(rate) = rate.filter(|rate| rate.low > 0.0 && !subject.is_filtered()) {
+        facts.extend(prospects(history, window, rate.value));
     }
     facts.extend(trend::facts(history));
     Section::new("growth_facts", "Growth", Body::Facts(facts))
+}
+
+/// Where growth at this rate leads.
+fn prospects(history: &History, window: &Window, bytes_per_second: f64) -> Vec<Fact> {
+    let duration = |bytes: f64| Value::Duration((bytes / bytes_per_second * 1e9) as u64);
+    let doubled = heap(history, window.until_ticks).map(|point| {
+        let time = duration(point.live.bytes as f64);
+        Fact::new("doubling_ns", "doubles in", time)
+    });
+    let pid = history.process.identity.pid;
+    let is_alive = history.process.is_alive();
+    let limit = is_alive.then(|| memory::limit(pid)).flatten();
+    let exhausted = limit.map(|limit| {
+        let room = limit.bytes.saturating_sub(limit.used_bytes);
+        let title = "reaches its memory limit in";
+        Fact::new("exhausted_ns", title, duration(room as f64))
+    });
+    doubled.into_iter().chain(exhausted).collect()
 }
 
 /// What was live at a moment: the figure of the last point until then.

@@ -95,7 +95,11 @@ fn table(subject: &Subject<'_>, window: &Window, changes: &Changes) -> Section {
         .of_sites(subject)
         .filter(|(_, change)| !change.is_nothing())
         .collect();
-    changed.sort_by_cached_key(|(site, change)| (Reverse(change.net_bytes()), *site));
+    // What grew comes first, and of what shrank that which shrank most.
+    changed.sort_by_cached_key(|(site, change)| {
+        let net = change.net_bytes();
+        (net < 0, Reverse(net.unsigned_abs()), *site)
+    });
     let all = changed.len();
     let grown: i128 = changed
         .iter()

@@ -85,8 +85,12 @@ pub(crate) fn sections(history: &History) -> Vec<Section> {
         return unknown("the process is gone, and what was resident with it".to_owned());
     }
     let pid = history.process.identity.pid;
-    match shares(history, pid) {
-        Ok(shares) => vec![totals(history, &shares), table(&shares)],
+    match mappings(pid) {
+        Ok(mappings) => {
+            let shares = shares(history, &mappings);
+            let allocator = allocator(&mappings, &shares);
+            vec![totals(history, &shares, allocator), table(&shares)]
+        }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => unknown(format!(
             "the kernel does not show the memory of process {pid} to this user; ask as its owner \
              or as root"
@@ -98,9 +102,8 @@ pub(crate) fn sections(history: &History) -> Vec<Section> {
 }
 
 /// The memory of a process by kind.
-fn shares(history: &History, pid: u32) -> io::Result<BTreeMap<Kind, Share>> {
-    let mappings = mappings(pid)?;
-    let live = live_bytes(history, &mappings);
+fn shares(history: &History, mappings: &[Mapping]) -> BTreeMap<Kind, Share> {
+    let live = live_bytes(history, mappings);
     let name = history
         .path
         .file_name()
@@ -108,7 +111,7 @@ fn shares(history: &History, pid: u32) -> io::Result<BTreeMap<Kind, Share>> {
         .to_string_lossy();
     let mut shares: BTreeMap<Kind, Share> = BTreeMap::new();
     for (index, mapping) in mappings.iter().enumerate() {
-        let kind = Kind::of(&mappings, index, &name, live[index].total > 0.0);
+        let kind = Kind::of(mappings, index, &name, live[index].total > 0.0);
         let changed_bytes = match kind {
             Kind::Files => mapping.anonymous_bytes.min(mapping.resident_bytes),
             _ => 0,
@@ -124,7 +127,7 @@ fn shares(history: &History, pid: u32) -> io::Result<BTreeMap<Kind, Share>> {
         share.mappings += u64::from(mapping.resident_bytes > changed_bytes);
         share.live.merge(&live[index]);
     }
-    Ok(shares)
+    shares
 }
 
 /// What live blocks take of each mapping: the slots are looked at again, for their addresses.
@@ -148,7 +151,7 @@ fn live_bytes(history: &History, mappings: &[Mapping]) -> Vec<Sums> {
 }
 
 /// What it all comes to.
-fn totals(history: &History, shares: &BTreeMap<Kind, Share>) -> Section {
+fn totals(history: &History, shares: &BTreeMap<Kind, Share>, allocator: String) -> Section {
     let resident_bytes: u64 = shares.values().map(|share| share.resident_bytes).sum();
     let swapped_bytes: u64 = shares.values().map(|share| share.swapped_bytes).sum();
     let allocators = || shares.iter().filter(|(kind, _)| kind.has_blocks());
@@ -182,11 +185,7 @@ fn totals(history: &History, shares: &BTreeMap<Kind, Share>) -> Section {
             live.estimate(Unit::Bytes).into(),
         ),
         Fact::new("kept_bytes", "overhead, and freed but kept", kept.into()),
-        Fact::new(
-            "allocator",
-            "allocator",
-            Value::text(allocator(history, shares)),
-        ),
+        Fact::new("allocator", "allocator", Value::text(allocator)),
     ];
     if swapped_bytes > 0 {
         let swapped = Value::Bytes(swapped_bytes);
@@ -205,22 +204,19 @@ fn totals(history: &History, shares: &BTreeMap<Kind, Share>) -> Section {
 }
 
 /// Which allocator serves the program, and what it shows from outside.
-fn allocator(history: &History, shares: &BTreeMap<Kind, Share>) -> String {
+fn allocator(mappings: &[Mapping], shares: &BTreeMap<Kind, Share>) -> String {
     const OTHERS: &[&str] = &["jemalloc", "tcmalloc", "mimalloc"];
-    let modules = || {
-        history
-            .modules
-            .all
-            .iter()
-            .filter(|module| !module.is_unloaded)
+    let is_loaded = |name: &&&str| {
+        let file = |mapping: &Mapping| mapping.name.rsplit('/').next().map(str::to_owned);
+        let mut files = mappings.iter().filter_map(file);
+        files.any(|file| file.contains(**name))
     };
-    let is_loaded = |name: &&&str| modules().any(|module| module.path.contains(**name));
     if let Some(name) = OTHERS.iter().find(is_loaded) {
         return format!("{name}, which tells nothing from outside");
     }
     match shares.get(&Kind::Arenas).map_or(0, |share| share.mappings) {
-        0 => "glibc with one arena".to_owned(),
-        heaps => format!("glibc with {heaps} heaps of arenas for threads"),
+        0 => "the C library, with one arena".to_owned(),
+        heaps => format!("the C library, with {heaps} heaps of arenas for threads"),
     }
 }
 
