@@ -58,14 +58,27 @@ static void step(const char *curve, int number) {
     if (strcmp(curve, "late") == 0) kept(number == 0 ? 1000 : number >= 100 ? 20 : 0);
 }
 
+/* Waits for the end of a step, so that a step that took too long does not delay the others. */
+static void wait_until(struct timespec start, long ms) {
+    struct timespec end = start;
+    end.tv_sec += ms / 1000;
+    end.tv_nsec += ms % 1000 * 1000000;
+    if (end.tv_nsec >= 1000000000) {
+        end.tv_sec++;
+        end.tv_nsec -= 1000000000;
+    }
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, NULL);
+}
+
 int main(int argc, char **argv) {
     if (argc != 3) return 2;
     long step_ms = atol(argv[2]);
-    struct timespec pause = {step_ms / 1000, step_ms % 1000 * 1000000};
+    struct timespec start;
+    clock_gettime(CLOCK_MONOTONIC, &start);
     for (int number = 0; number < STEPS; number++) {
         step(argv[1], number);
         churn();
-        nanosleep(&pause, NULL);
+        wait_until(start, (number + 1) * step_ms);
     }
     if (write(1, "done\n", 5) != 5) return 3;
     char byte;

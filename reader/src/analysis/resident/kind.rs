@@ -41,10 +41,10 @@ impl Kind {
             Kind::Heap => "heap",
             Kind::Arenas => "arenas",
             Kind::Blocks => "mapped blocks",
-            Kind::Anonymous => "other anonymous",
+            Kind::Anonymous => "other mmap",
             Kind::Stacks => "stacks",
-            Kind::FilesChanged => "files, changed",
-            Kind::Files => "files, unchanged",
+            Kind::FilesChanged => "changed files",
+            Kind::Files => "files",
             Kind::Shared => "shared",
             Kind::Own => "memshim",
         }
