@@ -45,9 +45,9 @@ pub const ANALYSES: &[Entry] = &[
     Entry::of::<peak::Peak>(),
     Entry::of::<threads::Threads>(),
     Entry::of::<patterns::Patterns>(),
-    Entry::of::<export::Export>(),
     Entry::of::<growth::Growth>(),
     Entry::of::<resident::Resident>(),
+    Entry::of::<export::Export>(),
 ];
 
 /// A question about a history.
