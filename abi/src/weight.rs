@@ -70,6 +70,11 @@ pub struct Weight {
 }
 
 impl Weight {
+    /// The chance that such a block is sampled, as exact as the weight is; never 0.
+    pub fn probability(&self) -> f64 {
+        OBJECT_UNIT as f64 / self.objects.max(OBJECT_UNIT) as f64
+    }
+
     /// Whether the block was sure to be sampled, so that it stands for itself alone.
     pub fn is_certain(&self) -> bool {
         self.objects == OBJECT_UNIT && self.objects_variance == 0.0

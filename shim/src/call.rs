@@ -238,13 +238,14 @@ impl Call {
         let sampled = self.own().tally.flush(runtime);
         self.add(at::SAMPLED, sampled);
         let now = clock::now();
+        // Before the heartbeat, which tells it since when nothing happened.
+        timeline::tend(runtime, now);
         if let Some(heartbeat) = runtime.header(memshim_abi::header::at::HEARTBEAT) {
             // Relaxed: a time stamp by itself.
             heartbeat.store(now, Ordering::Relaxed);
         }
         clock::tend(runtime, now);
         controller::tend(runtime, self.block, now);
-        timeline::tend(runtime, now);
     }
 
     /// Gives up what the thread kept for itself: it ends.

@@ -26,6 +26,8 @@ const TURN_TICKS: u64 = 1 << 34;
 #[derive(Default)]
 pub struct Timeline {
     due_ticks: AtomicU64,
+    /// When the last point was noted, ticks.
+    noted_ticks: AtomicU64,
     /// 0 before the first point.
     spacing_ticks: AtomicU64,
     /// When a thread took its turn, ticks; 0 while none has it.
@@ -72,17 +74,34 @@ fn note(runtime: &Runtime, now_ticks: u64) {
     };
     let has_memory = |row: u64| row < table.used() || runtime.claim(Region::Timeline, 1).is_some();
     let rows = table.rows().as_chunks().0;
-    let appended = append(state, rows, has_memory, &now(runtime, now_ticks));
     let timeline = &runtime.timeline;
     // Relaxed throughout: only the thread whose turn it is stores these.
-    let mut spacing = timeline.spacing_ticks.load(Ordering::Relaxed);
-    if appended == Appended::AfterThinning {
-        spacing = spacing.saturating_mul(2);
+    let spacing = timeline.spacing_ticks.load(Ordering::Relaxed);
+    let mut spacing = spacing.max(FIRST_SPACING_TICKS);
+    let point = now(runtime, now_ticks);
+    let quiet = quiet_since(runtime, now_ticks, spacing).map(|ticks| Point { ticks, ..point });
+    for point in quiet.iter().chain([&point]) {
+        if append(state, rows, has_memory, point) == Appended::AfterThinning {
+            spacing = spacing.saturating_mul(2);
+        }
     }
-    let spacing = spacing.max(FIRST_SPACING_TICKS);
     timeline.spacing_ticks.store(spacing, Ordering::Relaxed);
+    timeline.noted_ticks.store(now_ticks, Ordering::Relaxed);
     let due_ticks = now_ticks.saturating_add(spacing);
     timeline.due_ticks.store(due_ticks, Ordering::Relaxed);
+}
+
+/// When the last call was, if it was not noted and nothing happened for long after it.
+///
+/// What it left was live all the while, up to the call that is going on now; without a point there
+/// the curve would go on with what was live some calls earlier.
+fn quiet_since(runtime: &Runtime, now_ticks: u64, spacing: u64) -> Option<u64> {
+    // Relaxed: a time stamp by itself, and a word that only the thread whose turn it is stores.
+    let heard_ticks = runtime.header(at::HEARTBEAT)?.load(Ordering::Relaxed);
+    let noted_ticks = runtime.timeline.noted_ticks.load(Ordering::Relaxed);
+    let is_new = noted_ticks > 0 && heard_ticks > noted_ticks;
+    let is_long_ago = heard_ticks.saturating_add(spacing) < now_ticks;
+    (is_new && is_long_ago).then_some(heard_ticks)
 }
 
 /// What is live now, with what the threads have not told yet.

@@ -15,7 +15,11 @@ use memshim_tests::{target_dir, workspace_root};
 
 /// Every number of the header that the crate defines too, as a C expression and its value here.
 fn numbers() -> Vec<(&'static str, u64)> {
-    let words = |count: usize| 8 * count as u64;
+    [places(), shapes()].concat()
+}
+
+/// Versions, places of the header's words, and the order of the regions.
+fn places() -> Vec<(&'static str, u64)> {
     vec![
         ("MEMSHIM_LAYOUT_VERSION", memshim_abi::LAYOUT_VERSION),
         ("MEMSHIM_MAGIC", header::MAGIC),
@@ -57,6 +61,13 @@ fn numbers() -> Vec<(&'static str, u64)> {
         ("MEMSHIM_RING", Region::Ring as u64),
         ("MEMSHIM_SLOTS", Region::Slots as u64),
         ("MEMSHIM_REGION_COUNT", REGION_COUNT as u64),
+    ]
+}
+
+/// Sizes of structures, and places in them.
+fn shapes() -> Vec<(&'static str, u64)> {
+    let words = |count: usize| 8 * count as u64;
+    vec![
         ("sizeof(struct memshim_region)", words(REGION_WORDS)),
         ("sizeof(struct memshim_module)", words(MODULE_WORDS)),
         ("offsetof(struct memshim_module, build_id)", words(8)),

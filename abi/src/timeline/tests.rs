@@ -98,8 +98,8 @@ fn a_thinning_that_was_cut_short_loses_no_point_and_is_made_good() {
             let segment = Segment::new(8);
             live(&segment, 8, 8);
             let thinned = [1, 3, 5, 7];
-            for place in 0..moved {
-                write(&segment.rows()[place], &point(thinned[place]));
+            for (row, ticks) in segment.rows().iter().zip(thinned).take(moved) {
+                write(row, &point(ticks));
             }
             if is_torn {
                 segment.rows()[moved][0].store(0, Ordering::Relaxed);

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use clap::Args;
 
 use crate::analysis::estimate::{Sampling, columns, figures};
-use crate::analysis::{Analysis, Subject, leaks, summary};
+use crate::analysis::{Analysis, Subject, leaks, summary, timeline};
 use crate::history::{Block, History, Life, Site, SiteIndex};
 use crate::report::{Body, Column, Estimate, Section, Table, Unit, Value};
 use crate::source::{OBJECT_UNIT, Thread, Weight};
@@ -30,6 +30,7 @@ impl Analysis for Export {
     fn sections(&self, subject: &Subject<'_>) -> Vec<Section> {
         vec![
             summary::heap(subject),
+            timeline::section(subject.history, subject.is_filtered()),
             sites(subject),
             leaks::section(subject, subject.rows_max(usize::MAX), 0),
             blocks(subject, self.blocks),

@@ -14,6 +14,7 @@ pub mod leaks;
 mod lifetimes;
 mod patterns;
 mod peak;
+mod resident;
 mod sites;
 mod sizes;
 mod stack;
@@ -45,8 +46,9 @@ pub const ANALYSES: &[Entry] = &[
     Entry::of::<peak::Peak>(),
     Entry::of::<threads::Threads>(),
     Entry::of::<patterns::Patterns>(),
-    Entry::of::<export::Export>(),
     Entry::of::<growth::Growth>(),
+    Entry::of::<resident::Resident>(),
+    Entry::of::<export::Export>(),
 ];
 
 /// A question about a history.

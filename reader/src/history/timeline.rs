@@ -22,8 +22,8 @@ pub struct Point {
 
 /// The points of a process, the earliest first, each later than the one before.
 ///
-/// The first is the start, when nothing was live, and the last is `end`. Points outside of its
-/// life, which damage may bring, are left out.
+/// The first is the start, when nothing was live, and the last is `end`; never empty. Points outside
+/// of its life, which damage may bring, are left out.
 pub(crate) fn points(
     noted: &[Noted],
     start_ticks: u64,
@@ -37,6 +37,11 @@ pub(crate) fn points(
         asked_bytes: Some(0),
     };
     let is_within = |ticks: u64| start_ticks < ticks && ticks < end.ticks;
+    if end.ticks <= start_ticks {
+        // Either nothing has happened yet, or the segment is damaged.
+        let ticks = start_ticks;
+        return vec![Point { ticks, ..end }];
+    }
     let mut points = vec![start];
     let noted = noted.iter().filter(|point| is_within(point.ticks));
     points.extend(noted.map(|point| of_noted(point, intervals)));
@@ -125,6 +130,15 @@ mod tests {
     fn a_life_begins_with_nothing_and_ends_with_what_is_live() {
         check(&[20, 30], None, &[(10, 0), (20, 20), (30, 30), (100, 7)]);
         check(&[], None, &[(10, 0), (100, 7)]);
+    }
+
+    #[test]
+    fn a_life_that_ends_before_it_begins_has_one_moment() {
+        let intervals = Intervals {
+            changes: vec![(0, Interval::EXACT)],
+        };
+        let points = points(&[], 200, None, point(100, 7), &intervals);
+        assert_eq!(points, [point(200, 7)]);
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub mod file;
 pub mod identity;
 pub mod issue;
 pub mod limit;
+pub mod maps;
+pub mod memory;
 pub mod process;
 pub mod tables;
 mod texts;

@@ -9,6 +9,7 @@ use crate::analysis::estimate::Sampling;
 use crate::analysis::growth::window::Window;
 use crate::history::{Block, History, SiteIndex, Sum};
 use crate::report::{Estimate, Unit};
+use crate::source::Weight;
 use crate::statistics::interval::{Sums, difference};
 
 /// What one site, or all, gained and lost.
@@ -150,13 +151,13 @@ impl Changes {
         changes
     }
 
-    fn gain(&mut self, site: SiteIndex, size_bytes: u64, weight: &crate::source::Weight) {
+    fn gain(&mut self, site: SiteIndex, size_bytes: u64, weight: &Weight) {
         if let Some(change) = self.sites.get_mut(site) {
             change.gained.add(size_bytes, weight);
         }
     }
 
-    fn lose(&mut self, site: SiteIndex, size_bytes: u64, weight: &crate::source::Weight) {
+    fn lose(&mut self, site: SiteIndex, size_bytes: u64, weight: &Weight) {
         if let Some(change) = self.sites.get_mut(site) {
             change.lost.add(size_bytes, weight);
         }
@@ -181,4 +182,94 @@ type Identity = (SiteIndex, u64, u64);
 
 fn identity(site: SiteIndex, block: &Block) -> Identity {
     (site, block.birth_ticks, block.size_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::source::fixture::{ALLOCATED, FREED, segment};
+    use crate::source::{Interval, Segment};
+
+    /// A process that allocated a block every 100 ticks, the first at 1,100, and freed the first
+    /// thirty of them 50 ticks later.
+    fn history() -> History {
+        let bytes = segment(Interval::EXACT);
+        let segment = Segment::from_bytes(Path::new("1-1-0.seg"), &bytes).expect("a good header");
+        History::of(&segment)
+    }
+
+    /// How many blocks were gained and lost.
+    fn counts(history: &History, changes: &Changes) -> (u128, u128) {
+        let total = changes.total(&Subject::new(history));
+        (total.gained.raw_objects, total.lost.raw_objects)
+    }
+
+    fn check(since_ticks: u64, until_ticks: u64, expected: (u128, u128)) {
+        let history = history();
+        let window = Window {
+            since_ticks,
+            until_ticks,
+            ns: None,
+            is_complete: true,
+            is_watched: false,
+        };
+        let changes = Changes::within(&history, &window);
+        assert_eq!(counts(&history, &changes), expected, "{window:?}");
+    }
+
+    #[test]
+    fn what_is_born_and_freed_within_the_window_is_no_growth() {
+        let alive = u128::from(ALLOCATED - FREED);
+        check(0, u64::MAX, (alive, 0));
+        // The second block's whole life.
+        check(1_190, 1_260, (0, 0));
+    }
+
+    #[test]
+    fn what_was_born_before_the_window_and_freed_in_it_is_lost() {
+        check(1_110, 1_190, (0, 1));
+    }
+
+    #[test]
+    fn what_was_born_in_the_window_and_freed_after_it_is_gained() {
+        check(1_160, 1_210, (1, 0));
+    }
+
+    #[test]
+    fn two_readings_differ_by_their_blocks() {
+        let (mut earlier, mut later) = (history(), history());
+        assert_eq!(counts(&later, &Changes::between(&earlier, &later)), (0, 0));
+        // The same place, time and size twice is two blocks.
+        let twin = later.blocks[0];
+        later.blocks.push(twin);
+        assert_eq!(counts(&later, &Changes::between(&earlier, &later)), (1, 0));
+        earlier.blocks.remove(3);
+        later.blocks.remove(5);
+        later.blocks.remove(6);
+        assert_eq!(counts(&later, &Changes::between(&earlier, &later)), (2, 2));
+    }
+
+    #[test]
+    fn growth_is_an_upper_bound_where_deaths_are_missing() {
+        let history = history();
+        let window = Window {
+            since_ticks: 0,
+            until_ticks: u64::MAX,
+            ns: None,
+            is_complete: false,
+            is_watched: false,
+        };
+        let changes = Changes::within(&history, &window);
+        let net = changes
+            .total(&Subject::new(&history))
+            .net(&history, Unit::Count, &window);
+        let (alive, freed) = ((ALLOCATED - FREED) as f64, FREED as f64);
+        assert_eq!(
+            (net.low, net.value, net.high),
+            (alive - freed, alive, alive)
+        );
+        assert!(!net.exact);
+    }
 }

@@ -1,18 +1,15 @@
-//! The growth of the whole heap: how much, how fast, and since when.
+//! The growth of the whole heap within the window, and then over its whole life.
 
 #![forbid(unsafe_code)]
 
 use crate::analysis::Subject;
 use crate::analysis::estimate::Sampling;
 use crate::analysis::growth::change::Changes;
-use crate::analysis::growth::rate;
 use crate::analysis::growth::window::Window;
-use crate::history::{History, Point, State};
-use crate::report::{Body, Estimate, Fact, Section, Unit, Value};
-use crate::statistics::onset::{Trend, trend};
-
-/// The part of a life at the end of which a program that exits gives everything back.
-const LEAVING: u64 = 50;
+use crate::analysis::growth::{rate, trend};
+use crate::history::{History, Point};
+use crate::report::{Body, Fact, Section, Unit, Value};
+use crate::source::memory;
 
 /// The totals of the window, then the trend of the whole life.
 pub(crate) fn section(subject: &Subject<'_>, window: &Window, changes: &Changes) -> Section {
@@ -58,84 +55,34 @@ pub(crate) fn section(subject: &Subject<'_>, window: &Window, changes: &Changes)
             rate.map_or(Value::Unknown, Value::from),
         ),
     ]);
-    let doubling = rate.filter(|rate| rate.low > 0.0).and_then(|rate| {
-        let heap = heap(history, window.until_ticks)?.live.bytes as f64;
-        Some((heap / rate.value * 1e9) as u64)
-    });
-    if let Some(ns) = doubling.filter(|_| !subject.is_filtered()) {
-        facts.push(Fact::new("doubling_ns", "doubles in", Value::Duration(ns)));
+    // A rate that may be none promises nothing.
+    if let Some(rate) = rate.filter(|rate| rate.low > 0.0 && !subject.is_filtered()) {
+        facts.extend(prospects(history, window, rate.value));
     }
-    facts.extend(trend_facts(history));
+    facts.extend(trend::facts(history));
     Section::new("growth_facts", "Growth", Body::Facts(facts))
+}
+
+/// Where growth at this rate leads.
+fn prospects(history: &History, window: &Window, bytes_per_second: f64) -> Vec<Fact> {
+    let duration = |bytes: f64| Value::Duration((bytes / bytes_per_second * 1e9) as u64);
+    let doubled = heap(history, window.until_ticks).map(|point| {
+        let time = duration(point.live.bytes as f64);
+        Fact::new("doubling_ns", "doubles in", time)
+    });
+    let pid = history.process.identity.pid;
+    let is_alive = history.process.is_alive();
+    let limit = is_alive.then(|| memory::limit(pid)).flatten();
+    let exhausted = limit.map(|limit| {
+        let room = limit.bytes.saturating_sub(limit.used_bytes);
+        let title = "reaches its memory limit in";
+        Fact::new("exhausted_ns", title, duration(room as f64))
+    });
+    doubled.into_iter().chain(exhausted).collect()
 }
 
 /// What was live at a moment: the figure of the last point until then.
 fn heap(history: &History, ticks: u64) -> Option<&Point> {
     let points = &history.timeline;
     points[..points.partition_point(|point| point.ticks <= ticks)].last()
-}
-
-/// Whether the whole heap grows at the end of what is known, and since when.
-pub(crate) fn trend_facts(history: &History) -> Vec<Fact> {
-    let points = &history.timeline;
-    let (Some(first), Some(last)) = (points.first(), points.last()) else {
-        return Vec::new();
-    };
-    let length = last.ticks - first.ticks;
-    let end = match history.process.state {
-        State::Exited => last.ticks - length / LEAVING,
-        _ => last.ticks,
-    };
-    let seen: Vec<&Point> = points.iter().filter(|point| point.ticks <= end).collect();
-    let deviation = seen
-        .last()
-        .map_or(0.0, |point| point.live.bytes_variance.sqrt());
-    let curve: Vec<(f64, f64)> = seen
-        .iter()
-        .map(|point| ((point.ticks - first.ticks) as f64, point.live.bytes as f64))
-        .collect();
-    let verdict = |text: &str| Fact::new("trend", "trend of the whole run", Value::text(text));
-    let growth = match trend(&curve, deviation) {
-        Trend::TooShort => return vec![verdict("too short to say")],
-        Trend::Steady => return vec![verdict("steady")],
-        Trend::Grows(growth) => growth,
-    };
-    let onset_ticks = first.ticks + growth.onset as u64;
-    let time = |ticks| {
-        history
-            .clock
-            .unix_ns(ticks)
-            .map_or(Value::Unknown, Value::Time)
-    };
-    let age = history.clock.ns(growth.onset as u64);
-    let rate = history
-        .clock
-        .ns(end - onset_ticks)
-        .filter(|ns| *ns > 0)
-        .map(|ns| {
-            let by_second = (growth.to - growth.from) / (ns as f64 / 1e9);
-            Value::from(Estimate::sampled(
-                by_second,
-                by_second,
-                by_second,
-                Unit::BytesPerSecond,
-            ))
-        });
-    vec![
-        verdict(match growth.has_level_before {
-            true => "growing",
-            false => "growing from the start: a leak, or a start-up that is not over",
-        }),
-        Fact::new("onset_unix_ns", "growing since", time(onset_ticks)),
-        Fact::new(
-            "onset_age_ns",
-            "that is, at an age of",
-            age.map_or(Value::Unknown, Value::Duration),
-        ),
-        Fact::new(
-            "trend_bytes_per_second",
-            "at a rate of",
-            rate.unwrap_or(Value::Unknown),
-        ),
-    ]
 }

@@ -4,6 +4,7 @@
 
 mod change;
 mod facts;
+mod trend;
 mod window;
 
 use std::cmp::Reverse;
@@ -11,8 +12,9 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::analysis::estimate::Sampling;
 use crate::analysis::sites::shown;
-use crate::analysis::{Analysis, Subject, timeline};
+use crate::analysis::{Analysis, Subject, resident, timeline};
 use crate::moment::Moment;
 use crate::quantity;
 use crate::report::{Body, Column, Estimate, Section, Table, Unit, Value};
@@ -77,11 +79,13 @@ impl Analysis for Growth {
                 (window, Changes::within(history, &window))
             }
         };
-        vec![
+        let mut sections = vec![
             facts::section(subject, &window, &changes),
             table(subject, &window, &changes),
             timeline::section(history, subject.is_filtered()),
-        ]
+        ];
+        sections.extend(resident::sections(history));
+        sections
     }
 }
 
@@ -91,7 +95,11 @@ fn table(subject: &Subject<'_>, window: &Window, changes: &Changes) -> Section {
         .of_sites(subject)
         .filter(|(_, change)| !change.is_nothing())
         .collect();
-    changed.sort_by_cached_key(|(site, change)| (Reverse(change.net_bytes()), *site));
+    // What grew comes first, and of what shrank that which shrank most.
+    changed.sort_by_cached_key(|(site, change)| {
+        let net = change.net_bytes();
+        (net < 0, Reverse(net.unsigned_abs()), *site)
+    });
     let all = changed.len();
     let grown: i128 = changed
         .iter()
@@ -140,7 +148,7 @@ fn figures(
 ) -> Vec<Value> {
     let history = subject.history;
     let net = change.net(history, Unit::Bytes, window);
-    let sampling = crate::analysis::estimate::Sampling::of(history);
+    let sampling = Sampling::of(history);
     let smallest = history.sites.all[site].smallest_bytes();
     let share = (grown > 0 && change.net_bytes() > 0)
         .then(|| Value::Percent(change.net_bytes() as f64 / grown as f64 * 100.0));

@@ -93,3 +93,45 @@ fn ticks(history: &History, moment: Option<Moment>) -> Option<u64> {
     let age_ticks = clock.ticks(moment?.age_ns(life))?;
     Some(clock.start_ticks.saturating_add(age_ticks))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::source::fixture::segment;
+    use crate::source::{Interval, Segment};
+
+    /// The window of a life from 1,000 to 20,000 ticks, of two ns each, whose deaths are known from
+    /// `known` on.
+    fn check(
+        (since, until): (Option<&str>, Option<&str>),
+        known: Option<u64>,
+        expected: (u64, u64, bool),
+    ) {
+        let bytes = segment(Interval::EXACT);
+        let segment = Segment::from_bytes(Path::new("1-1-0.seg"), &bytes).expect("a good header");
+        let mut history = History::of(&segment);
+        history.lives.complete_since_ticks = known;
+        let moment = |text: Option<&str>| text.map(|text| text.parse().expect("a moment"));
+        let window = Window::of(&history, moment(since), moment(until));
+        let found = (window.since_ticks, window.until_ticks, window.is_complete);
+        assert_eq!(found, expected, "{since:?} {until:?} {known:?}");
+        assert_eq!(window.note(&history).is_empty(), window.is_complete);
+    }
+
+    #[test]
+    fn the_usual_window_is_the_last_half_as_far_as_deaths_are_known() {
+        check((None, None), None, (10_500, 20_000, true));
+        check((None, None), Some(5_000), (10_500, 20_000, true));
+        check((None, None), Some(15_000), (15_000, 20_000, true));
+        check((None, None), Some(u64::MAX), (10_500, 20_000, false));
+    }
+
+    #[test]
+    fn a_window_may_be_asked_for() {
+        check((Some("4us"), Some("-4us")), None, (3_000, 18_000, true));
+        check((Some("4us"), None), Some(5_000), (3_000, 20_000, false));
+        check((Some("-4us"), Some("4us")), None, (3_000, 3_000, true));
+    }
+}
