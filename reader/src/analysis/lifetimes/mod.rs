@@ -59,6 +59,10 @@ const QUANTILES: [(f64, &str, &str); 3] = [
 /// counted too that were freed within `--temporary-within` calls: 1 is by the very next call of
 /// malloc or free in the process.
 ///
+/// A block that is recorded lives as much longer as recording it takes, some tenths of a
+/// microsecond up to one: the report's `own_time_per_event_ns` says how long. The intervals do not
+/// know of that, so read lifetimes below some microseconds as that much shorter.
+///
 /// Assumption: how long a block lives does not depend on when it was born. Where a program changes
 /// its ways, its lifetimes are a mixture of all of them.
 #[derive(Debug, Args)]

@@ -86,7 +86,7 @@ fn by_class(subject: &Subject<'_>, all: &Slack, classes: BTreeMap<u64, Slack>) -
     let mut table = Table::new(vec![
         Column::new("usable_bytes", "block of", Unit::Bytes),
         Column::new("live_objects", "live objects", Unit::Count),
-        Column::new("requested_bytes", "asked for, on average", Unit::Bytes),
+        Column::new("requested_bytes", "mean asked for", Unit::Bytes),
         Column::new("slack_bytes", "slack", Unit::Bytes),
         Column::new("share_percent", "of all slack", Unit::Percent),
     ]);

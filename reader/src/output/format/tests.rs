@@ -103,3 +103,11 @@ fn a_change_has_a_sign() {
     check(signed(-2048.0), "-2.0 KiB");
     check(signed(0.0), "0 B");
 }
+
+#[test]
+fn what_nobody_saw_end_is_at_least_as_long_as_it_lasted() {
+    check_cell(
+        Estimate::sampled(f64::INFINITY, 2.5e9, f64::INFINITY, Unit::Duration),
+        "> 2.5 s",
+    );
+}
