@@ -174,14 +174,11 @@ impl Document {
     }
 }
 
-/// Whether nobody will miss the row: it is small in everything, and nothing of it is left at the
-/// end, where the smallest leak counts.
+/// Whether nobody will miss the row: it is small in everything.
 fn is_small(profile: &Profile, row: &Row) -> bool {
-    let is_left = row.figure(Measure::LiveBytes).total > 0.0;
-    let is_small = |measure: &Measure| {
-        row.figure(*measure).total <= MERGED_SHARE * profile.total(*measure).total
-    };
-    !is_left && Measure::ALL.iter().all(is_small)
+    Measure::ALL
+        .iter()
+        .all(|measure| row.figure(*measure).total <= MERGED_SHARE * profile.total(*measure).total)
 }
 
 fn by_name(figures: &[Quantity; 6]) -> BTreeMap<String, Figure> {

@@ -112,8 +112,10 @@ fn rust_compiler(source: &Path) -> Command {
     command
 }
 
+/// The name of a source without its folder and its extension.
 fn stem(source: &str) -> &str {
-    source.rsplit_once('.').map_or(source, |(stem, _)| stem)
+    let stem = Path::new(source).file_stem().and_then(|stem| stem.to_str());
+    stem.unwrap_or(source)
 }
 
 fn file_name(source: &str, flags: &[&str]) -> String {

@@ -70,7 +70,7 @@ fn large_rows_come_back_as_they_were() {
 }
 
 #[test]
-fn small_rows_are_merged_unless_something_is_left_of_them() {
+fn small_rows_are_merged_unless_they_are_large_in_anything() {
     let mut rows = vec![row("large (app)", 0.0, Quantity::certain(1e6))];
     rows.push(row("leaks (app)", 1.0, Quantity::certain(1.0)));
     for number in 0..50 {

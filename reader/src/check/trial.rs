@@ -3,9 +3,9 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::comparison::{Measure, Profile};
+use crate::comparison::{Measure, Profile, build_independent_name};
 use crate::error::Error;
 use crate::history::State;
 use crate::report::{Fact, Report, Value};
@@ -121,17 +121,13 @@ fn read_family(
     let mut sum: Option<(Profile, Report)> = None;
     for member in members {
         let mut session = Session::open(&member.path, request)?;
-        let identity = &session.history().process.identity;
-        let executable = PathBuf::from(&*identity.executable);
-        let is_wanted = program.is_none_or(|wanted| {
-            identity.program() == wanted
-                || executable.file_name().is_some_and(|name| name == wanted)
-        });
-        if !is_wanted {
+        if !program.is_none_or(|wanted| is_of_program(&session, wanted)) {
             continue;
         }
         let profile = Profile::of(&mut session, request);
         let mut opening = session.opening("check");
+        // It is removed before anybody could look for it.
+        opening.target.retain(|fact| fact.name != "segment");
         match &mut sum {
             None => sum = Some((profile, opening)),
             Some((all, report)) => {
@@ -145,6 +141,18 @@ fn read_family(
         }
     }
     Ok(sum)
+}
+
+/// Whether a process ran a program of this name; a version or a hash behind it is no part of it.
+fn is_of_program(session: &Session, wanted: &str) -> bool {
+    let identity = &session.history().process.identity;
+    let executable = Path::new(&*identity.executable).file_name();
+    let executable = executable
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    let names = [identity.program(), executable];
+    let is_wanted = |name: &&str| *name == wanted || build_independent_name(name) == wanted;
+    names.iter().any(is_wanted)
 }
 
 /// Whether the program is over, so that what lives is left for good.

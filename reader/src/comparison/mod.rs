@@ -19,6 +19,7 @@ mod section;
 mod significance;
 
 pub use change::{Change, Comparison, Verdict};
+pub(crate) use key::module_name as build_independent_name;
 pub use key::{Key, Part};
 pub(crate) use matching::MERGED;
 pub use moments::between;

@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#define KEPT __attribute__((noinline))
+#define KEPT __attribute__((noipa))
 
 static std::atomic<int> jobs{40000};
 
