@@ -23,7 +23,7 @@ use watch::{Lifetimes as Watched, Watch};
 
 pub(crate) use histogram::section as histogram;
 pub(crate) use temporary::Temporaries;
-pub(crate) use watch::By;
+pub(crate) use watch::{By, bounds};
 
 /// Rows that people want to see.
 const USUAL_ROWS: usize = 20;

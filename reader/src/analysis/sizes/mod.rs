@@ -13,6 +13,8 @@ use crate::report::{Body, Bucket, Histogram, Section, Unit};
 use crate::source::{OBJECT_UNIT, SIZE_BUCKETS, size_bucket_limit, size_bucket_start};
 use crate::statistics::interval::Sums;
 
+pub(crate) use live::histogram as live_histogram;
+
 /// Sizes of the blocks, and what the allocator adds to them
 ///
 /// Sizes of all blocks ever allocated are kept by call stack in buckets of a factor of two, as they

@@ -1,72 +1,13 @@
-//! Everything at once, for programs that draw or store it: flame graphs, viewers, other profilers.
+//! The blocks that are known one by one, for what shows them over time.
 
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;
 
-use clap::Args;
-
-use crate::analysis::estimate::{Sampling, columns, figures};
-use crate::analysis::{Analysis, Subject, leaks, summary, timeline};
-use crate::history::{Block, History, Life, Site, SiteIndex};
+use crate::analysis::Subject;
+use crate::history::{Block, Life, SiteIndex};
 use crate::report::{Body, Column, Estimate, Section, Table, Unit, Value};
 use crate::source::{OBJECT_UNIT, Thread, Weight};
-
-/// Everything, for other tools: pprof, flame graphs, heaptrack, spreadsheets and more
-///
-/// The answer has the totals, every site with all its figures, the heap over time, the histograms,
-/// and the blocks that are known one by one: all that are alive and those that died last. Which of
-/// these an output draws is its own affair; give it with `--format`, or by the extension of `-o`.
-#[derive(Debug, Args)]
-pub struct Export {
-    /// Give at most this many single blocks, the latest born
-    #[arg(long, value_name = "N", default_value_t = 100_000)]
-    blocks: usize,
-}
-
-impl Analysis for Export {
-    const NAME: &'static str = "export";
-
-    fn sections(&self, subject: &Subject<'_>) -> Vec<Section> {
-        vec![
-            summary::heap(subject),
-            timeline::section(subject.history, subject.is_filtered()),
-            sites(subject),
-            leaks::section(subject, subject.rows_max(usize::MAX), 0),
-            blocks(subject, self.blocks),
-        ]
-    }
-}
-
-/// Every site with every figure there is of it.
-fn sites(subject: &Subject<'_>) -> Section {
-    let history = subject.history;
-    let mut table = Table::new(columns());
-    let extra = [Column::derived(
-        "peak_live_objects",
-        "objects at peak",
-        Unit::Count,
-    )];
-    let place = table.columns.len() - 1;
-    table.columns.splice(place..place, extra);
-    let mut counted: Vec<(SiteIndex, &Site)> = subject.sites().collect();
-    counted.sort_by_cached_key(|(_, site)| (std::cmp::Reverse(site.live().bytes), site.row));
-    counted.truncate(subject.rows_max(usize::MAX));
-    for (_, site) in counted {
-        let mut row = figures(history, site);
-        row.push(peak_objects(history, site));
-        row.push(subject.stacks.of(site).into());
-        table.rows.push(row);
-    }
-    Section::new("sites", "Who allocates", Body::Stacks(table))
-}
-
-fn peak_objects(history: &History, site: &Site) -> Value {
-    match history.part {
-        None => Sampling::of(history).objects(&site.at_peak(), site.smallest_bytes()),
-        Some(_) => Value::Unknown,
-    }
-}
 
 /// A block that is known by itself.
 struct Known {
@@ -104,7 +45,7 @@ impl Known {
 }
 
 /// One row a block that is known by itself, by birth.
-fn blocks(subject: &Subject<'_>, most: usize) -> Section {
+pub(super) fn section(subject: &Subject<'_>, most: usize) -> Section {
     let history = subject.history;
     let alive = history.blocks.iter().map(Known::alive);
     let dead = history.lives.all.iter().filter_map(Known::dead);
