@@ -30,7 +30,7 @@ impl Analysis for Export {
             summary::heap(subject),
             sites::section(subject),
             leaks::section(subject, subject.rows_max(usize::MAX), 0),
-            timeline::section(subject.history, subject.selected.is_some()),
+            timeline::section(subject.history, subject.is_filtered()),
             sizes::allocated(subject),
             sizes::live_histogram(subject),
             lifetimes::histogram(subject),
