@@ -67,6 +67,26 @@ fn a_leak_ends_with_status_one_if_asked_and_not_when_it_is_suppressed() {
     );
 }
 
+/// A server at night: blocks grow old, and nothing happens that could free them.
+#[test]
+fn a_program_that_fell_asleep_is_judged_as_it_was_when_awake() {
+    let scene = Scene::new();
+    let launch = scene.preloaded(program("leak_kinds.c")).arg("1500");
+    let mut running = launch.start();
+    running.wait_for("done");
+    let is_old = |answer: &Answer| answer.json["target"]["age_ns"].as_u64() > Some(4_000_000_000);
+    let leaks = loop {
+        let leaks = scene.ask("leaks", running.pid.to_string());
+        if is_old(&leaks) {
+            break leaks;
+        }
+    };
+    let rows = leaks.rows("leaks");
+    assert_eq!(verdicts(rows, "leak"), 1, "{:#}", leaks.json);
+    assert!(passes(&rows[0], "leak_slowly"), "{:#}", rows[0]);
+    running.kill();
+}
+
 #[test]
 fn what_was_suppressed_is_counted_by_rule() {
     let (scene, segment) = run_of_all_kinds("1500");

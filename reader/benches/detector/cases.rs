@@ -52,6 +52,21 @@ pub const CASES: &[Case] = &[
         steady(random, 900.0)
     }),
     healthy("steady, mean life 1 h", 2.0, |random| steady(random, HOUR)),
+    healthy(
+        "mean life 20 s, asleep since half of the run",
+        1.0,
+        |random| asleep(random, HOUR * 0.5, |random| random.exponential(20.0)),
+    ),
+    healthy(
+        "mean life 300 s, asleep in the last quarter",
+        2.0,
+        |random| asleep(random, HOUR * 0.75, |random| random.exponential(300.0)),
+    ),
+    healthy(
+        "all kept for 2 min, asleep in the last third",
+        1.0,
+        |random| asleep(random, HOUR * 0.66, |_| 120.0),
+    ),
     healthy("log-normal, sigma 2, median 20 s", 2.0, |random| {
         log_normal(random, 20.0, 2.0)
     }),
@@ -251,6 +266,16 @@ pub fn is_alarm(class: Class) -> bool {
 
 fn steady(random: &mut Random, mean: f64) -> Vec<Block> {
     Stream::of(BUSY).blocks(random, |random, birth| birth + random.exponential(mean))
+}
+
+/// Nothing is born or dies at the site after a moment, as in a server without clients.
+fn asleep(random: &mut Random, since: f64, life: fn(&mut Random) -> f64) -> Vec<Block> {
+    Stream::of(BUSY)
+        .during(0.0, since)
+        .blocks(random, |random, birth| match birth + life(random) {
+            death if death < since => death,
+            _ => NEVER,
+        })
 }
 
 fn log_normal(random: &mut Random, median: f64, sigma: f64) -> Vec<Block> {

@@ -147,8 +147,11 @@ fn evidence(blocks: &[Block]) -> Evidence {
         true => objects / (objects + variance),
         false => 1.0,
     };
+    let ends = |block: &Block| [block.birth, block.death];
+    let last = blocks.iter().flat_map(ends).filter(|time| *time < HOUR);
     Evidence {
         run: HOUR,
+        quiet: HOUR - last.fold(0.0, f64::max),
         site_age: HOUR - first,
         lives,
         range_end: seconds(1 << 30),

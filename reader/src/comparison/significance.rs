@@ -118,9 +118,18 @@ fn exceeds_in_one_run(before: &Evidence, after: &Evidence) -> f64 {
             let one_more = jump_b * jump_a * inferred.max(0.0);
             let variance = b.sampling_variance + a.sampling_variance + 2.0 * one_more;
             let spread = variance / (jump_b + jump_a);
-            difference_reaches(a.total - b.total, (jump_a, jump_b), spread)
+            let chance = difference_reaches(a.total - b.total, (jump_a, jump_b), spread);
+            chance.max(chance_to_miss(before, a.total - b.total))
         }
     }
+}
+
+/// The chance that a side sampled nothing of an amount that was there: `exp(-y / T)` in bytes.
+///
+/// A single large block is hardly ever missed, but that it can be shows in no variance of those
+/// that were seen.
+fn chance_to_miss(side: &Evidence, amount: f64) -> f64 {
+    (-amount / side.unseen_weight).exp()
 }
 
 /// By how much a figure changes when a block is sampled or not, in units of what an unseen one

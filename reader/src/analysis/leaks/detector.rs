@@ -18,7 +18,8 @@
 //!   still half of what it was just before the cut. Heavy tails have an index that rises with age;
 //!   a leak's falls.
 //!
-//! What passes must also go on: the cohorts may not have run dry.
+//! What passes must also go on: the cohorts may not have run dry. And it must have passed already
+//! before the site last fell quiet, since blocks that nobody touches grow old without dying.
 
 #![forbid(unsafe_code)]
 
@@ -67,6 +68,9 @@ const LIGHT: f64 = 1.5;
 /// Where "just before" begins, as a share of the cut.
 const JUST_BEFORE: f64 = 0.5;
 
+/// A silence of so many usual gaps between births is none of them: one in fifty is as long.
+const QUIET_GAPS: f64 = 4.0;
+
 /// Below this chance births are taken to have stopped.
 const STOPPED: f64 = 0.01;
 
@@ -75,6 +79,8 @@ const STOPPED: f64 = 0.01;
 pub struct Evidence {
     /// How long the program has run.
     pub run: f64,
+    /// How long nothing was born or died at the site.
+    pub quiet: f64,
     /// How long ago the site's first block was born.
     pub site_age: f64,
     /// What became of its blocks.
@@ -170,6 +176,23 @@ impl Evidence {
         self.run >= RUN_MIN && self.site_age >= enough && self.site_age > 0.0
     }
 
+    /// Whether nothing has happened at the site for much longer than it used to take.
+    fn has_fallen_quiet(&self) -> bool {
+        let births = self.generations.born.max(1) as f64;
+        self.quiet > QUIET_GAPS * (self.site_age - self.quiet) / births
+    }
+
+    /// The same as it stood when something last happened at the site.
+    fn when_active(&self) -> Evidence {
+        let mut then = self.clone();
+        then.run -= self.quiet;
+        then.site_age -= self.quiet;
+        for block in &mut then.lives.going_on {
+            block.age = (block.age - self.quiet).max(0.0);
+        }
+        then
+    }
+
     /// The age cuts that lifetimes can be divided at, the shortest first.
     fn cuts(&self) -> impl Iterator<Item = f64> {
         let (min, max) = (self.site_age * CUT_MIN, self.site_age * CUT_MAX);
@@ -186,8 +209,23 @@ impl Evidence {
     }
 }
 
-/// The strongest case that any age cut makes; `None` where nearly nothing survives.
+/// The case against a site as it stands; `None` where there is none, or where there was none
+/// before the site fell quiet: what nobody touches survives without being leaked.
 fn suspicion(evidence: &Evidence) -> Option<Suspicion> {
+    let now = strongest_case(evidence)?;
+    if !evidence.has_fallen_quiet() {
+        return Some(now);
+    }
+    let then = strongest_case(&evidence.when_active())?;
+    Some(Suspicion {
+        p: now.p.max(then.p),
+        p_adjusted: now.p.max(then.p),
+        ..now
+    })
+}
+
+/// The strongest case that any age cut makes; `None` where nearly nothing survives.
+fn strongest_case(evidence: &Evidence) -> Option<Suspicion> {
     if !evidence.has_reach() {
         return None;
     }

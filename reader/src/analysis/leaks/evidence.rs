@@ -21,8 +21,35 @@ const BATCH_BLOCKS: usize = 1 << 16;
 /// More live blocks than a container and the copy that it is growing into.
 const CONTAINERS_MAX: usize = 2;
 
+/// When something last happened, ticks.
+///
+/// A program that sleeps neither allocates nor frees, and its blocks grow old without showing
+/// anything by it. So the evidence ends when the program last did something, and of each site it
+/// is known since when that was quiet.
+struct Activity {
+    of_all: u64,
+    of_sites: Vec<u64>,
+}
+
+impl Activity {
+    fn of(history: &History) -> Activity {
+        let sites = history.sites.all.iter();
+        let mut of_sites: Vec<u64> = sites.map(|site| site.last_ticks).collect();
+        for life in &history.lives.all {
+            let last = &mut of_sites[life.site()];
+            *last = life.death_ticks.max(*last);
+        }
+        let of_all = of_sites.iter().copied().max().unwrap_or(0);
+        Activity {
+            of_all: of_all.min(history.now_ticks()),
+            of_sites,
+        }
+    }
+}
+
 /// The evidence about every site, in their order, made as it is asked for.
 pub(super) fn of_all(history: &History) -> impl Iterator<Item = Evidence> {
+    let activity = Activity::of(history);
     let mut alive = vec![0; history.sites.all.len()];
     for block in &history.blocks {
         alive[block.site()] += 1;
@@ -30,7 +57,7 @@ pub(super) fn of_all(history: &History) -> impl Iterator<Item = Evidence> {
     let mut generations = sizes_by_birth(history, &alive);
     batches(&alive).into_iter().flat_map(move |sites| {
         let first = sites.start;
-        let mut batch = gather(history, sites, &alive);
+        let mut batch = gather(history, &activity, sites, &alive);
         for (place, evidence) in batch.iter_mut().enumerate() {
             if let Some(sizes) = generations.remove(&(first + place)) {
                 evidence.generations.sizes = sizes;
@@ -67,9 +94,14 @@ fn batches(alive: &[usize]) -> Vec<Range<SiteIndex>> {
     batches
 }
 
-fn gather(history: &History, sites: Range<SiteIndex>, alive: &[usize]) -> Vec<Evidence> {
+fn gather(
+    history: &History,
+    activity: &Activity,
+    sites: Range<SiteIndex>,
+    alive: &[usize],
+) -> Vec<Evidence> {
     let stride = |site: SiteIndex| alive[site].div_ceil(BLOCKS_MAX).max(1);
-    let about = |site| of_site(history, &history.sites.all[site], alive[site], stride(site));
+    let about = |site| of_site(history, activity, site, alive[site], stride(site));
     let mut batch: Vec<Evidence> = sites.clone().map(about).collect();
     let mut met = vec![0usize; batch.len()];
     for block in history
@@ -79,7 +111,8 @@ fn gather(history: &History, sites: Range<SiteIndex>, alive: &[usize]) -> Vec<Ev
     {
         let place = block.site() - sites.start;
         if met[place].is_multiple_of(stride(block.site())) {
-            add(history, &mut batch[place], block);
+            let age_ticks = activity.of_all.saturating_sub(block.birth_ticks);
+            add(&mut batch[place], block, seconds(history, age_ticks));
         }
         met[place] += 1;
     }
@@ -93,9 +126,15 @@ fn gather(history: &History, sites: Range<SiteIndex>, alive: &[usize]) -> Vec<Ev
 }
 
 /// All about a site but its live blocks, of which every `stride`th will be added.
-fn of_site(history: &History, site: &Site, alive: usize, stride: usize) -> Evidence {
-    let now_ticks = history.now_ticks();
-    let since = |ticks: u64| seconds(history, now_ticks.saturating_sub(ticks));
+fn of_site(
+    history: &History,
+    activity: &Activity,
+    index: SiteIndex,
+    alive: usize,
+    stride: usize,
+) -> Evidence {
+    let site: &Site = &history.sites.all[index];
+    let since = |ticks: u64| seconds(history, activity.of_all.saturating_sub(ticks));
     let run = since(history.clock.start_ticks);
     let ended = site.lifetimes.iter().map(|(bucket, parts)| Ended {
         from: seconds(history, lifetime_bucket_start(bucket)),
@@ -109,6 +148,7 @@ fn of_site(history: &History, site: &Site, alive: usize, stride: usize) -> Evide
     };
     Evidence {
         run,
+        quiet: since(activity.of_sites[index]).min(run),
         site_age: since(site.identity.made_ticks).min(run),
         lives: Lives {
             ended: ended.collect(),
@@ -125,8 +165,7 @@ fn of_site(history: &History, site: &Site, alive: usize, stride: usize) -> Evide
     }
 }
 
-fn add(history: &History, evidence: &mut Evidence, block: &Block) {
-    let age = age(history, block);
+fn add(evidence: &mut Evidence, block: &Block, age: f64) {
     evidence.site_age = evidence.site_age.max(age).min(evidence.run);
     evidence.lives.going_on.push(GoingOn {
         age,

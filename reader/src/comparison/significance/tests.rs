@@ -194,3 +194,19 @@ fn one_sample_is_proof_against_nothing_but_not_against_little() {
     let unseen = numbers.sample(0.0, 64.0);
     assert!(differs(&unseen, &seen) > 0.5);
 }
+
+#[test]
+fn a_large_block_that_one_side_alone_has_seen_may_have_been_missed_by_the_other() {
+    // 4.4 intervals: missed once in eighty times.
+    let size = 4.4 * INTERVAL_BYTES;
+    let mut numbers = Numbers(1);
+    let (missed, mut seen) = (numbers.sample(0.0, size), numbers.sample(0.0, size));
+    let chance = 1.0 - (-size / INTERVAL_BYTES).exp();
+    let mut sums = Sums::new(INTERVAL_BYTES);
+    sums.add(size, chance);
+    seen.quantity.total = sums.total;
+    seen.quantity.sampling_variance = sums.variance;
+    seen.quantity.seen = sums.seen;
+    assert!(differs(&missed, &seen) > 0.02);
+    assert!(differs(&seen, &missed) > 0.02);
+}
