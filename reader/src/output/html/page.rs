@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::io::{self, BufWriter, Write};
+use std::sync::LazyLock;
 
 use crate::output::html::data::Data;
 use crate::output::html::digest::source_expression;
@@ -71,7 +72,7 @@ pub(crate) fn write(
         out.write_all(before.as_bytes())?;
         let (name, behind) = behind.split_once("}}").unwrap_or((behind, ""));
         match name {
-            "policy" => out.write_all(policy().as_bytes())?,
+            "policy" => out.write_all(POLICY.as_bytes())?,
             "view" => out.write_all(view.name().as_bytes())?,
             "styles" => write_elements("style", STYLES, &mut out)?,
             "scripts" => write_elements("script", SCRIPTS, &mut out)?,
@@ -97,7 +98,7 @@ impl View {
 }
 
 /// What the browser may do: run and apply exactly what stands in the page, and load nothing.
-fn policy() -> String {
+static POLICY: LazyLock<String> = LazyLock::new(|| {
     let expressions = |texts: &[&str]| {
         let expressions = texts.iter().map(|text| source_expression(text));
         expressions.collect::<Vec<_>>().join(" ")
@@ -107,7 +108,7 @@ fn policy() -> String {
         expressions(SCRIPTS),
         expressions(STYLES),
     )
-}
+});
 
 /// One element each, so that a browser's debugger shows them apart.
 fn write_elements(tag: &str, texts: &[&str], out: &mut dyn Write) -> io::Result<()> {
