@@ -44,6 +44,16 @@ pub struct Cell {
     pub interval: String,
 }
 
+/// What stands where nothing is known.
+const UNKNOWN: &str = "-";
+
+impl Cell {
+    /// Whether nothing is known.
+    pub fn is_unknown(&self) -> bool {
+        self.main == UNKNOWN
+    }
+}
+
 /// Bytes in binary units: `12.3 MiB`.
 pub fn bytes(bytes: f64) -> String {
     pick(BYTES, bytes).with_suffix(bytes)
@@ -72,7 +82,10 @@ pub fn duration(nanoseconds: f64) -> String {
 
 /// Hundredths of a whole: `12.3 %`.
 pub fn percent(percent: f64) -> String {
-    format!("{percent:.1} %")
+    match percent {
+        tiny if tiny > 0.0 && tiny < 0.05 => "< 0.1 %".to_owned(),
+        _ => format!("{percent:.1} %"),
+    }
 }
 
 /// A moment in UTC, to the second: `2026-11-22 07:10:33 UTC`.
@@ -87,7 +100,7 @@ pub fn time(unix_ns: u64) -> String {
 pub fn cell(value: &Value, is_change: bool) -> Cell {
     let mut cell = match value {
         Value::Unknown => Cell {
-            main: "-".to_owned(),
+            main: UNKNOWN.to_owned(),
             ..Cell::default()
         },
         Value::Text(text) => Cell {
@@ -104,9 +117,14 @@ pub fn cell(value: &Value, is_change: bool) -> Cell {
         },
         Value::Stack(_) => Cell::default(),
         Value::Estimate(quantity) => estimate(quantity),
-        Value::Count(_) | Value::Bytes(_) | Value::Duration(_) | Value::Percent(_) => estimate(
-            &Estimate::exact(value.number().unwrap_or(0.0), value.unit()),
-        ),
+        Value::Percent(share) => Cell {
+            main: percent(*share),
+            ..Cell::default()
+        },
+        Value::Count(_) | Value::Bytes(_) | Value::Duration(_) => estimate(&Estimate::exact(
+            value.number().unwrap_or(0.0),
+            value.unit(),
+        )),
     };
     if is_change && value.number().is_some_and(|number| number > 0.0) {
         cell.main.insert(0, '+');

@@ -56,6 +56,8 @@ fn durations_have_one_unit() {
 #[test]
 fn percents_have_one_decimal() {
     check(percent(99.95), "100.0 %");
+    check(percent(0.0), "0.0 %");
+    check(percent(1e-9), "< 0.1 %");
 }
 
 #[test]

@@ -163,12 +163,16 @@ fn row_line(columns: &[Drawn<'_>], row_number: usize) -> Line {
     })
 }
 
-/// The columns that did not fit, as `title value [interval]`, as many a line as fit.
+/// The columns that did not fit, as `title value [interval]`, as many a line as fit; what is not
+/// known of this row is no news there.
 fn lines_below(columns: &[Drawn<'_>], row_number: usize, width_max: usize) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     let mut used = 0;
     for column in columns {
         let cell = &column.cells[row_number];
+        if cell.is_unknown() {
+            continue;
+        }
         let gap = if cell.interval.is_empty() { "" } else { " " };
         let length =
             width(column.title) + 1 + width(&cell.main) + width(gap) + width(&cell.interval);
