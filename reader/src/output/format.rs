@@ -176,7 +176,9 @@ impl Form {
     }
 
     fn digits(&self, number: f64) -> String {
-        if self.has_decimal {
+        if number == f64::INFINITY {
+            "\u{221e}".to_owned()
+        } else if self.has_decimal {
             format!("{:.1}", number / self.size)
         } else {
             count(number)
@@ -198,7 +200,7 @@ fn form(unit: Unit, leading: f64) -> Form {
         Unit::CountPerSecond => Form {
             size: 1.0,
             suffix: " /s",
-            has_decimal: true,
+            has_decimal: leading.abs() < 10.0,
         },
         Unit::Text | Unit::Id | Unit::Count | Unit::Time | Unit::Stack => Form {
             size: 1.0,
