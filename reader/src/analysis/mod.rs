@@ -19,7 +19,7 @@ mod sites;
 mod sizes;
 mod stack;
 mod summary;
-mod suppressions;
+pub mod suppressions;
 mod target;
 mod threads;
 mod timeline;

@@ -90,7 +90,7 @@ impl Rule {
 }
 
 /// The rules in a file, for the command line.
-pub(super) fn read(path: &str) -> Result<Suppressions, String> {
+pub fn read(path: &str) -> Result<Suppressions, String> {
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
     Suppressions::parse(&text)
 }

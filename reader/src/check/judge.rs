@@ -2,8 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+use crate::analysis::suppressions::Suppressions;
 use crate::check::budget::Budget;
-use crate::check::known::is_kept_on_purpose;
 use crate::check::limit::{Growth, Limits, Size};
 use crate::check::trial::Trial;
 use crate::comparison::{
@@ -76,6 +76,7 @@ pub(crate) fn judge(
     trial: &Trial,
     comparison: &Comparison,
     has_baseline: bool,
+    suppressions: &Suppressions,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     let sizes = [
@@ -101,7 +102,7 @@ pub(crate) fn judge(
     findings.extend(
         limits
             .max_leak
-            .map(|Size(bytes)| leak(bytes, trial, comparison)),
+            .map(|Size(bytes)| leak(bytes, trial, comparison, suppressions)),
     );
     if let Some(limit) = limits.max_growth.filter(|_| has_baseline) {
         for measure in GROWING {
@@ -177,9 +178,16 @@ fn part(title: &str, measure: Measure, limit: f64, rows: &[&Change]) -> Finding 
 }
 
 /// What is left at the end, row by row, against a constant.
-fn leak(limit: f64, trial: &Trial, comparison: &Comparison) -> Finding {
+fn leak(
+    limit: f64,
+    trial: &Trial,
+    comparison: &Comparison,
+    suppressions: &Suppressions,
+) -> Finding {
     let measure = Measure::LiveBytes;
-    let is_left = |row: &&Change| row.difference(measure) > 0.0 && !is_kept_on_purpose(&row.stack);
+    let is_left = |row: &&Change| {
+        row.difference(measure) > 0.0 && suppressions.suppressed(&row.stack).is_none()
+    };
     let mut left: Vec<&Change> = comparison.rows.iter().filter(is_left).collect();
     left.sort_by(|a, b| b.difference(measure).total_cmp(&a.difference(measure)));
     let chance = |row: &&Change| exceeds(row.lost(measure), row.gained(measure));

@@ -4,7 +4,6 @@
 
 mod budget;
 mod judge;
-mod known;
 mod limit;
 mod section;
 mod trial;
@@ -16,6 +15,7 @@ use std::process::ExitCode;
 use clap::Args;
 use clap::error::ErrorKind;
 
+use crate::analysis::suppressions::{self, Suppressions};
 use crate::baseline;
 use crate::check::budget::Budget;
 use crate::check::judge::{Verdict, judge};
@@ -72,6 +72,9 @@ pub struct Check {
     /// Read more limits from this file; the command line's go first
     #[arg(long, value_name = "FILE")]
     budget: Option<PathBuf>,
+    /// Do not count as left what the file says, in LeakSanitizer's syntax; may be given several times
+    #[arg(long, value_name = "FILE", value_parser = suppressions::read)]
+    suppressions: Vec<Suppressions>,
     /// Run the command this many times
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     runs: u32,
@@ -150,7 +153,18 @@ impl Check {
         // Without a baseline all is new, and limits are on what is there.
         let before = before.unwrap_or_else(|| trial.nothing());
         let comparison = Comparison::of(&before, &trial.profile);
-        let findings = judge(limits, budget, trial, &comparison, has_baseline);
+        let suppressions = self
+            .suppressions
+            .iter()
+            .fold(Suppressions::builtin(), |all, more| all.and(more));
+        let findings = judge(
+            limits,
+            budget,
+            trial,
+            &comparison,
+            has_baseline,
+            &suppressions,
+        );
         let mut report: Report = trial.report.clone();
         let compared = has_baseline.then_some(&comparison);
         report

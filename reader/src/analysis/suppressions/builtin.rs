@@ -11,7 +11,7 @@ pub(super) struct Builtin {
     pub(super) what: &'static str,
     /// How the file name of the caller's module begins.
     module: &'static str,
-    /// What the caller may be called; anything where there is none.
+    /// What it, or one of its own callers in that module, is called; anything where there is none.
     functions: &'static [&'static str],
     /// How the file name of the module of the caller's caller begins; anything where it is empty.
     called_from: &'static str,
@@ -31,6 +31,13 @@ pub(super) const BUILTIN: &[Builtin] = &[
     Builtin {
         what: "libstdc++'s reserve for exceptions",
         module: "libstdc++",
+        functions: &[],
+        called_from: "ld-linux",
+    },
+    // What it sets up for itself before the program begins.
+    Builtin {
+        what: "the C library's own start",
+        module: "libc.",
         functions: &[],
         called_from: "ld-linux",
     },
@@ -55,6 +62,7 @@ pub(super) const BUILTIN: &[Builtin] = &[
             "__dcigettext",
             "tzset",
             "__tzset",
+            "tzset_internal",
             "localtime",
             "localtime_r",
             "mktime",
@@ -81,21 +89,23 @@ pub(super) const BUILTIN: &[Builtin] = &[
 
 impl Builtin {
     pub(super) fn matches(&self, stack: &Stack) -> bool {
-        let mut frames = stack.0.iter();
         let is_in = |frame: &Frame, module: &str| {
             frame
                 .module_name()
                 .is_some_and(|name| name.starts_with(module))
         };
-        let Some(caller) = frames.next().filter(|frame| is_in(frame, self.module)) else {
-            return false;
+        let own = stack.0.iter().take_while(|frame| is_in(frame, self.module));
+        let outer = stack.0.get(own.clone().count());
+        let has_function = |frame: &Frame| {
+            // The C library's debug information names the inner alias of a function.
+            let function = frame.function.as_deref().unwrap_or_default();
+            self.functions
+                .contains(&function.trim_start_matches("__GI_"))
         };
-        let function = caller.function.as_deref().unwrap_or_default();
-        let is_called = self.functions.is_empty() || self.functions.contains(&function);
-        // The caller's own functions may be several, one above the other.
-        let outer = frames.find(|frame| !is_in(frame, self.module));
-        let is_called_from = self.called_from.is_empty()
-            || outer.is_some_and(|frame| is_in(frame, self.called_from));
-        is_called && is_called_from
+        let mut own = own.peekable();
+        own.peek().is_some()
+            && (self.functions.is_empty() || own.any(|frame| has_function(frame)))
+            && (self.called_from.is_empty()
+                || outer.is_some_and(|frame| is_in(frame, self.called_from)))
     }
 }

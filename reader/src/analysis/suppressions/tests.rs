@@ -95,3 +95,39 @@ fn the_loader_and_the_reserve_of_libstdcxx_are_left_out_and_programs_are_not() {
         frame("call_init", loader)
     ]));
 }
+
+#[test]
+fn what_the_libraries_keep_for_themselves_is_left_out_and_what_they_were_asked_for_is_not() {
+    let check = |frames: &[(&str, &str)], expected: bool| {
+        let frames = frames.iter();
+        let stack: Stack = frames
+            .map(|(function, module)| frame(function, module))
+            .collect();
+        let found = Suppressions::builtin().suppressed(&stack);
+        assert_eq!(found.is_some(), expected, "{stack:?}");
+    };
+    let (loader, libc) = ("/lib64/ld-linux-x86-64.so.2", "/lib/libc.so.6");
+    check(
+        &[("pool", "/usr/lib/libstdc++.so.6"), ("_dl_init", loader)],
+        true,
+    );
+    check(&[("__GI__IO_file_doallocate", libc), ("main", "app")], true);
+    check(
+        &[("_nl_load", libc), ("setlocale", libc), ("main", "app")],
+        true,
+    );
+    check(&[("_dl_new_object", loader), ("main", "app")], true);
+    check(&[("malloc_init", libc), ("_dl_init", loader)], true);
+    check(&[("strdup", libc), ("main", "app")], false);
+    check(
+        &[
+            ("strdup", libc),
+            ("init", "libapp.so"),
+            ("_dl_init", loader),
+        ],
+        false,
+    );
+    check(&[("init", "libapp.so"), ("_dl_init", loader)], false);
+    check(&[("setlocale", "app"), ("main", "app")], false);
+    check(&[], false);
+}
