@@ -55,6 +55,8 @@ export class Browser {
       [...ARGUMENTS, `--user-data-dir=${this.profile}`, 'about:blank'],
       {
         stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
+        // A process group of its own, so that all of its processes end with it.
+        detached: true,
       },
     );
     this.gone = new Promise((resolve) => this.child.once('exit', resolve));
@@ -106,7 +108,7 @@ export class Browser {
   }
 
   async close() {
-    this.child.kill('SIGKILL');
+    process.kill(-this.child.pid, 'SIGKILL');
     await this.gone;
     rmSync(this.profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }

@@ -129,6 +129,17 @@ fn a_run_that_is_too_short_shows_no_leaks_but_all_that_is_live() {
 }
 
 #[test]
+fn what_is_found_does_not_depend_on_how_much_is_shown() {
+    let (scene, segment) = run_of_all_kinds("1500");
+    let launch = scene.reader(["leaks", "--format", "json", "--top", "1", "--fail"]);
+    let outcome = launch.arg(&segment).run();
+    assert_eq!(outcome.status.code(), Some(1), "{}", outcome.stderr);
+    let answer = Answer::parse(&outcome.stdout);
+    assert_eq!(answer.rows("leaks").len(), 1);
+    check_fact(&answer, "answer", "one leak and 2 growing containers");
+}
+
+#[test]
 fn only_the_verdicts_that_were_asked_for_are_shown() {
     let (scene, segment) = run_of_all_kinds("1500");
     let flags = ["--verdict", "leak", "--verdict", "growing-container"];

@@ -95,6 +95,7 @@ impl Analysis for Leaks {
                 true => usize::MAX,
                 false => subject.rows_max(USUAL_ROWS),
             },
+            has_all_alarms: true,
             at_least: self.at_least,
             classes: self.classes(),
         };
@@ -116,7 +117,7 @@ impl Analysis for Leaks {
             (true, false) => found.leaks + found.growing,
             (false, false) => 0,
         };
-        table::shorten(report, subject.rows_max(USUAL_ROWS));
+        table::shorten(report, subject.rows_max(USUAL_ROWS), self.needs_all());
         let found = findings::section(subject, &found);
         let place = report
             .sections
@@ -142,6 +143,7 @@ impl Leaks {
 pub(crate) fn section(subject: &Subject<'_>, rows_max: usize, at_least: u64) -> Section {
     let choice = Choice {
         rows_max,
+        has_all_alarms: false,
         at_least,
         classes: Vec::new(),
     };

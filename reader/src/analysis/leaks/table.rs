@@ -17,8 +17,10 @@ use crate::statistics::rare;
 
 /// Which rows to show.
 pub(super) struct Choice {
-    /// At most so many of those that do not grow; what leaks is always shown first.
+    /// At most so many rows.
     pub rows_max: usize,
+    /// Whether what leaks or grows has its row nevertheless, until [`shorten`] has been called.
+    pub has_all_alarms: bool,
     /// Only sites with as many live bytes.
     pub at_least: u64,
     /// Only these kinds; all where there is none.
@@ -46,7 +48,12 @@ pub(super) fn section(subject: &Subject<'_>, verdicts: &[Verdict], choice: &Choi
         (group, Reverse((rate as u64, site.live().bytes)), site.row)
     });
     let all = sites.len();
-    sites.truncate(choice.rows_max);
+    let is_alarm = |(index, _): &&(SiteIndex, &Site)| verdicts[*index].class < Class::TooLittleData;
+    let alarms = match choice.has_all_alarms {
+        true => sites.iter().filter(is_alarm).count(),
+        false => 0,
+    };
+    sites.truncate(choice.rows_max.max(alarms));
     let left_bytes = left_bytes(history);
     let births = births(history, &sites);
     let rows = sites.iter().zip(births).map(|((index, site), births)| {
@@ -57,12 +64,16 @@ pub(super) fn section(subject: &Subject<'_>, verdicts: &[Verdict], choice: &Choi
         columns: columns(),
         rows: rows.collect(),
     };
-    let note = shown(table.rows.len(), all, "sites with live blocks");
+    let note = shown(table.rows.len().min(choice.rows_max), all, SITES);
     Section::new("leaks", "What is still live", Body::Table(table)).with_note(note)
 }
 
-/// Cuts the table to what people read, once it needs no more rows than that.
-pub(super) fn shorten(report: &mut Report, rows_max: usize) {
+/// What the rows are.
+const SITES: &str = "sites with live blocks";
+
+/// Cuts the table to what people read, once it needs no more rows than that; `is_whole` says that
+/// it had every row until now.
+pub(super) fn shorten(report: &mut Report, rows_max: usize, is_whole: bool) {
     let section = report
         .sections
         .iter_mut()
@@ -71,7 +82,9 @@ pub(super) fn shorten(report: &mut Report, rows_max: usize) {
         && let Body::Table(table) = &mut section.body
         && table.rows.len() > rows_max
     {
-        section.note = shown(rows_max, table.rows.len(), "sites with live blocks");
+        if is_whole {
+            section.note = shown(rows_max, table.rows.len(), SITES);
+        }
         table.rows.truncate(rows_max);
     }
 }
