@@ -76,6 +76,13 @@ fn blocks_are_chosen_by_age() {
 }
 
 #[test]
+fn blocks_are_chosen_by_the_time_of_their_birth() {
+    check(&["--born-since", "-200ms"], 2000, 0, 2000);
+    check(&["--born-since", "200ms"], 2000, 0, 2000);
+    check(&["--born-until", "-200ms"], 1000, 10, 1510);
+}
+
+#[test]
 fn filters_together_choose_what_passes_all() {
     check(
         &[

@@ -11,6 +11,7 @@ use regex::Regex;
 
 use crate::cli::Destination;
 use crate::error::Error;
+use crate::moment::Moment;
 use crate::quantity;
 use crate::session::{Filter, Request};
 
@@ -44,6 +45,22 @@ pub struct Wanted {
     /// Count only blocks that are at most so old, or were when they died
     #[arg(long, value_name = "DURATION", value_parser = quantity::duration_ns, help_heading = "What counts")]
     max_age: Option<u64>,
+    /// Count only blocks born since then: 90s after the start, -5m before the end, @14:05 in UTC
+    #[arg(
+        long,
+        value_name = "MOMENT",
+        allow_hyphen_values = true,
+        help_heading = "What counts"
+    )]
+    born_since: Option<Moment>,
+    /// Count only blocks born until then
+    #[arg(
+        long,
+        value_name = "MOMENT",
+        allow_hyphen_values = true,
+        help_heading = "What counts"
+    )]
+    born_until: Option<Moment>,
     /// Look for binaries and debug files here too; may be given several times
     #[arg(long, value_name = "DIR")]
     symbol_dir: Vec<PathBuf>,
@@ -77,7 +94,8 @@ impl Wanted {
             thread: self.thread.clone(),
             size_bytes: range(self.min_size, self.max_size),
             age_ns: range(self.min_age, self.max_age),
-            birth_ns: None,
+            born_since: self.born_since,
+            born_until: self.born_until,
         }
     }
 }

@@ -20,6 +20,7 @@ use std::path::PathBuf;
 
 use crate::event::{Kept, Ring};
 use crate::history::blocks::Slots;
+use crate::moment::{self, Moment};
 use crate::source::timeline::Point as Noted;
 use crate::source::{Clock, Cost, Counter, Issue, Issues, Peak, Segment, Thread};
 
@@ -149,6 +150,23 @@ impl History {
             State::Exited | State::Replaced => identity.end_ticks.max(identity.heartbeat_ticks),
             State::Killed | State::Unknown => identity.heartbeat_ticks,
         }
+    }
+
+    /// The last moment that something is known of, in ticks.
+    pub fn end_ticks(&self) -> u64 {
+        let last = self.timeline.last();
+        last.map_or(self.now_ticks(), |point| point.ticks)
+    }
+
+    /// A moment in ticks; `None` when the clock is unknown.
+    pub fn ticks_at(&self, moment: Moment) -> Option<u64> {
+        let clock = &self.clock;
+        let life = moment::Life {
+            start_unix_ns: clock.start_unix_ns,
+            age_ns: clock.ns(self.end_ticks().saturating_sub(clock.start_ticks))?,
+        };
+        let age_ticks = clock.ticks(moment.age_ns(life))?;
+        Some(clock.start_ticks.saturating_add(age_ticks))
     }
 
     /// How long ago a moment was, ns; `None` when the clock is unknown.

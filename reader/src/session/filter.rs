@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use regex::Regex;
 
 use crate::history::{History, Part};
+use crate::moment::Moment;
 use crate::report::{Frame, Stack};
 
 /// What counts; everything by default.
@@ -26,8 +27,10 @@ pub struct Filter {
     pub size_bytes: Option<RangeInclusive<u64>>,
     /// How old a block is, or was when it died, ns.
     pub age_ns: Option<RangeInclusive<u64>>,
-    /// When it was born, ns since the start of the process.
-    pub birth_ns: Option<RangeInclusive<u64>>,
+    /// It was born then or later.
+    pub born_since: Option<Moment>,
+    /// It was born then or earlier.
+    pub born_until: Option<Moment>,
 }
 
 impl Filter {
@@ -68,19 +71,17 @@ impl Filter {
         let is_whole = self.thread.is_none()
             && self.size_bytes.is_none()
             && self.age_ns.is_none()
-            && self.birth_ns.is_none();
+            && self.born_since.is_none()
+            && self.born_until.is_none();
         if is_whole {
             return None;
         }
-        let start_ticks = history.clock.start_ticks;
-        let ticks = |ns: &RangeInclusive<u64>, from: u64| {
-            let at = |ns: u64| match history.clock.ticks(ns) {
-                Some(ticks) if ns < u64::MAX => from.saturating_add(ticks),
-                _ => u64::MAX,
-            };
-            let start = if *ns.start() == 0 { 0 } else { at(*ns.start()) };
-            start..=at(*ns.end())
+        // What has no end in nanoseconds has none in ticks.
+        let ticks = |ns: u64| {
+            let ticks = history.clock.ticks(ns).filter(|_| ns < u64::MAX);
+            ticks.unwrap_or(ns)
         };
+        let at = |moment: Option<Moment>| history.ticks_at(moment?);
         let all = Part::WHOLE;
         Some(Part {
             threads: self.thread.as_ref().map(|pattern| {
@@ -94,11 +95,8 @@ impl Filter {
             age_ticks: self
                 .age_ns
                 .as_ref()
-                .map_or(all.age_ticks, |age| ticks(age, 0)),
-            birth_ticks: self
-                .birth_ns
-                .as_ref()
-                .map_or(all.birth_ticks, |birth| ticks(birth, start_ticks)),
+                .map_or(all.age_ticks, |age| ticks(*age.start())..=ticks(*age.end())),
+            birth_ticks: at(self.born_since).unwrap_or(0)..=at(self.born_until).unwrap_or(u64::MAX),
         })
     }
 }

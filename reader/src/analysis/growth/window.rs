@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use crate::history::History;
-use crate::moment::{Life, Moment};
+use crate::moment::Moment;
 
 /// From one moment of a process to a later one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +22,9 @@ impl Window {
     /// The window that was asked for within a history, or the usual one.
     pub(crate) fn of(history: &History, since: Option<Moment>, until: Option<Moment>) -> Window {
         let start_ticks = history.clock.start_ticks;
-        let end_ticks = end_ticks(history).max(start_ticks);
-        let until_ticks = ticks(history, until).unwrap_or(end_ticks);
+        let end_ticks = history.end_ticks().max(start_ticks);
+        let ticks = |moment: Option<Moment>| history.ticks_at(moment?);
+        let until_ticks = ticks(until).unwrap_or(end_ticks);
         let known_ticks = history.lives.complete_since_ticks.unwrap_or(start_ticks);
         let half = start_ticks + (until_ticks.saturating_sub(start_ticks)) / 2;
         // Where nothing is known of deaths, a window without length would say nothing at all.
@@ -32,7 +33,7 @@ impl Window {
         } else {
             half
         };
-        let since_ticks = ticks(history, since).unwrap_or(usual).min(until_ticks);
+        let since_ticks = ticks(since).unwrap_or(usual).min(until_ticks);
         Window {
             since_ticks,
             until_ticks,
@@ -44,7 +45,7 @@ impl Window {
 
     /// The time between two readings of one process.
     pub(crate) fn between(earlier: &History, later: &History) -> Window {
-        let (since_ticks, until_ticks) = (end_ticks(earlier), end_ticks(later));
+        let (since_ticks, until_ticks) = (earlier.end_ticks(), later.end_ticks());
         Window {
             since_ticks,
             until_ticks: until_ticks.max(since_ticks),
@@ -75,23 +76,6 @@ impl Window {
              --for 10s compares two readings of a running process"
         )
     }
-}
-
-/// The last moment that a history knows something of.
-fn end_ticks(history: &History) -> u64 {
-    let last = history.timeline.last();
-    last.map_or(history.now_ticks(), |point| point.ticks)
-}
-
-/// A moment in ticks; none where there is no moment, or nobody knows how ticks become time.
-fn ticks(history: &History, moment: Option<Moment>) -> Option<u64> {
-    let clock = &history.clock;
-    let life = Life {
-        start_unix_ns: clock.start_unix_ns,
-        age_ns: clock.ns(end_ticks(history).saturating_sub(clock.start_ticks))?,
-    };
-    let age_ticks = clock.ticks(moment?.age_ns(life))?;
-    Some(clock.start_ticks.saturating_add(age_ticks))
 }
 
 #[cfg(test)]

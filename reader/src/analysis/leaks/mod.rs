@@ -56,6 +56,7 @@ const USUAL_ROWS: usize = 20;
 /// for the number of call stacks. `limit in` is when the rate meets the limit of memory: that of the
 /// control group, of the address space or of the machine, whichever has least left.
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub struct Leaks {
     /// Leave out sites with fewer live bytes
     #[arg(long, value_name = "BYTES", default_value_t = 0)]
