@@ -118,7 +118,7 @@ impl Session {
         let segment = scene.segment_of(outcome.pid);
         let file = scene.scratch_dir().join("session.heaptrack");
         // The name's ending says the form.
-        let launch = scene.reader(["sites", "-o"]).arg(&file).arg(&segment.path);
+        let launch = scene.reader(["export", "-o"]).arg(&file).arg(&segment.path);
         launch.run().success();
         Some(Session {
             scene,

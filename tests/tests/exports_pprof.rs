@@ -114,7 +114,7 @@ fn profile(scene: &Scene, launch: Launch) -> Segment {
 /// The pprof file of the sites of a segment, its format chosen by its name.
 fn export(scene: &Scene, segment: &Segment) -> String {
     let file = scene.scratch_dir().join("heap.pb.gz");
-    let launch = scene.reader(["sites"]).arg(&segment.path).arg("-o");
+    let launch = scene.reader(["export"]).arg(&segment.path).arg("-o");
     launch.arg(&file).run().success();
     file.display().to_string()
 }

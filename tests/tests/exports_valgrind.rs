@@ -17,11 +17,15 @@ fn ms_print_shows_the_peak_and_who_held_it() {
     let report = scene.report(&segment);
     let file = export(&scene, &segment, "massif");
     let shown = scene.plain("ms_print").arg(&file).run().success().stdout;
-    assert!(shown.contains("Number of snapshots: 3"), "{shown}");
+    let (_, snapshots) = shown
+        .split_once("Number of snapshots: ")
+        .expect("a number of snapshots");
+    let snapshots = snapshots.lines().next().unwrap_or_default();
     assert!(
-        shown.contains("Detailed snapshots: [1 (peak), 2]"),
-        "{shown}"
+        snapshots.parse::<u32>().is_ok_and(|number| number > 10),
+        "the heap over time has points: {snapshots}"
     );
+    assert!(shown.contains(" (peak), "), "{shown}");
     for fact in ["peak_live_bytes", "live_bytes"] {
         let whole = format!(
             "100.00% ({}B) (heap allocation functions) malloc/new/new[], --alloc-fns, etc.",
@@ -80,7 +84,7 @@ fn session(tools: &[&str]) -> Option<(Scene, Segment)> {
 
 fn export(scene: &Scene, segment: &Segment, format: &str) -> PathBuf {
     let file = scene.scratch_dir().join(format!("session.{format}"));
-    let launch = scene.reader(["sites", "--format", format, "-o"]);
+    let launch = scene.reader(["export", "--format", format, "-o"]);
     launch.arg(&file).arg(&segment.path).run().success();
     file
 }
