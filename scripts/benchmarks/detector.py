@@ -16,7 +16,7 @@ def table() -> str:
     """The simulation's table."""
     command = ["cargo", "bench", "--quiet", "--locked", "-p", "memshim-reader"]
     done = subprocess.run(
-        [*command, "--bench", "detector"],
+        [*command, "--profile", "dev", "--bench", "detector"],
         cwd=REPOSITORY,
         env=os.environ,
         stdout=subprocess.PIPE,
