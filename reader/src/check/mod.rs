@@ -121,6 +121,7 @@ pub fn check(check: &Check) -> Result<ExitCode, Error> {
     };
     if let Some(path) = &check.write_baseline {
         baseline::write(path, &trial.profile)?;
+        say(&format!("the baseline is in {}", path.display()));
     }
     check.answer(&request, &limits, &budget, before, &trial)
 }
