@@ -72,9 +72,10 @@ fn in_exact_mode_times_are_those_of_the_programs_own_clock() {
 
 #[test]
 fn a_run_longer_than_the_memory_of_single_lives_keeps_its_quantiles() {
-    // 800,000 events, of which the ring remembers 130,000.
+    // 800,000 events, of which the ring remembers 130,000. Inside a bucket of a factor of two the
+    // older lives take the shape of those, though the machine may have had another pace then.
     for name in ["exponential", "log-normal"] {
-        check_times(name, "400000", 0.1);
+        check_times(name, "400000", 0.3);
     }
 }
 
