@@ -48,6 +48,9 @@ pub struct Member<'a> {
 #[derive(Default)]
 struct Group<'a> {
     alive: Vec<&'a Figures>,
+    /// Bytes of all segments, those of ended processes included: they take room until removed.
+    segment_bytes: f64,
+    issues: f64,
     counters: Counters,
 }
 
@@ -115,6 +118,8 @@ fn groups<'a>(
         let program = member.program.to_owned();
         let group = groups.entry(Key { program, pid }).or_default();
         group.counters.add(&figures.counters);
+        group.segment_bytes += figures.segment_bytes;
+        group.issues += figures.issues;
         group.alive.extend(figures.is_alive.then_some(figures));
     }
     for (program, counters) in ended.iter().filter(|_| !detail.by_process) {
@@ -361,13 +366,13 @@ fn health(groups: &Groups<'_>) -> Vec<Family> {
         ),
         gauge(
             "memshim_segment_bytes",
-            "Bytes that the segments take.",
-            |group| group.sum(|figures| figures.segment_bytes),
+            "Bytes that the segments take, those of ended processes included.",
+            |group| group.segment_bytes,
         ),
         gauge(
             "memshim_segment_issues",
             "Places in the segments that cannot be right.",
-            |group| group.sum(|figures| figures.issues),
+            |group| group.issues,
         ),
     ]
 }

@@ -106,7 +106,9 @@ impl Figures {
 
     /// Bytes a second by which all that leaks or grows here grows.
     pub fn growth_bytes_per_second(&self) -> f64 {
-        self.growing.iter().map(|site| site.bytes_per_second).sum()
+        let rates = self.growing.iter().map(|site| site.bytes_per_second);
+        // The sum of nothing would be minus zero.
+        rates.fold(0.0, |sum, rate| sum + rate)
     }
 }
 

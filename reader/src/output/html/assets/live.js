@@ -14,7 +14,7 @@ class Refresher {
     this.isPaused = false;
     this.status = element('span', { class: 'faint', role: 'status' }, '');
     this.pauseButton = button('pause', () => this.pause(), { class: 'quiet' });
-    this.root = element('div', { class: 'title-buttons' }, this.status, this.pauseButton);
+    this.parts = [this.status, this.pauseButton];
     document.addEventListener('visibilitychange', () => this.runIfDue());
     setInterval(() => this.runIfDue(), milliseconds);
   }
@@ -62,8 +62,8 @@ async function followProcess() {
     globalThis.memshim.report = report;
   });
   const showRefresher = () => {
-    const all = element('a', { href: `..${location.pathname.endsWith('/') ? '/..' : ''}/${location.search}` }, 'all processes');
-    document.querySelector('#header .title')?.append(all, refresher.root);
+    const all = element('a', { href: `../${location.search}` }, 'all processes');
+    document.querySelector('#header .title-buttons')?.prepend(all, ' ', ...refresher.parts);
   };
   showRefresher();
 }

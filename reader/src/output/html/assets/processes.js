@@ -47,12 +47,13 @@ function isTextual(unit) {
 function processCell({ key, unit }, row) {
   const found = row[key];
   const value = found !== null && typeof found === 'object' ? found.value : found;
-  if (key === 'pid') {
+  // The address of a process leads to the program that it is now.
+  if (key === 'pid' && row.state !== 'replaced') {
     const href = `process/${Number(value)}${location.search}`;
     return element('th', { scope: 'row' }, element('a', { href }, String(value)));
   }
-  if (unit === 'text') {
-    return element('td', {}, element('span', { class: 'text is-short' }, value ?? '-'));
+  if (isTextual(unit)) {
+    return element('td', {}, element('span', { class: 'text is-short' }, String(value ?? '-')));
   }
   const isBad = ['leaks', 'losses'].includes(key) && value > 0;
   return element(
@@ -96,8 +97,7 @@ function startProcesses() {
       'div',
       { class: 'title' },
       element('h1', {}, 'memshim ', element('span', { class: 'report-name' }, 'processes')),
-      element('div', { class: 'title-buttons' }, themeSwitch()),
-      refresher.root,
+      element('div', { class: 'title-buttons' }, ...refresher.parts, themeSwitch()),
     ),
   );
   globalThis.memshim = { refresher };
