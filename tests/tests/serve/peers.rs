@@ -1,6 +1,7 @@
-//! The tools that people point at `serve`: Prometheus and its checker, Go's pprof.
+//! The tools that people point at `serve`: Prometheus and its checker, Go's pprof, a browser.
 
 use std::path::Path;
+use std::time::Duration;
 
 use memshim_tests::{Launch, Scene, is_installed, skip, workspace_root};
 
@@ -139,6 +140,53 @@ fn a_difference_has_a_duration_and_what_was_allocated_in_it() {
     let top = pprof(&scene, &server, &path);
     assert!(top.contains("Duration: 1s"), "{top}");
     assert!(!top.contains("kept"), "nothing was allocated:\n{top}");
+}
+
+#[test]
+fn labels_that_may_change_are_not_in_profiles_that_are_compared() {
+    if !is_installed("go") {
+        return skip("go is not installed");
+    }
+    let scene = Scene::new();
+    let _keepers = [keeper(&scene, &["300"]), keeper(&scene, &["100"])];
+    let server = Server::start(&scene, &[]);
+    let outcome = Launch::new("go")
+        .args(["tool", "pprof", "-tags"])
+        .arg(format!("http://{}/debug/pprof/heap", server.address))
+        .env("HOME", scene.scratch_dir())
+        .env("PPROF_TMPDIR", scene.scratch_dir())
+        .run()
+        .success();
+    let tags = outcome.stdout;
+    assert!(tags.contains(" program: Total"), "{tags}");
+    assert!(!tags.contains("verdict"), "{tags}");
+}
+
+#[test]
+fn the_pages_follow_their_processes_in_a_browser() {
+    let own_browser = std::env::var_os("MEMSHIM_TEST_CHROMIUM");
+    if !is_installed("node") || (own_browser.is_none() && !is_installed("chromium")) {
+        return skip("chromium or node is not installed");
+    }
+    let scene = Scene::new();
+    let mut keeper = keeper(&scene, &["300"]);
+    let server = Server::start(&scene, &[]);
+    let mut launch = Launch::new("node")
+        .arg(workspace_root().join("tests/browser/live.mjs"))
+        .arg(format!("http://{}/", server.address))
+        .limit(Duration::from_secs(300));
+    for name in ["MEMSHIM_TEST_CHROMIUM", "MEMSHIM_TEST_SCREENSHOTS"] {
+        if let Some(value) = std::env::var_os(name) {
+            launch = launch.env(name, value);
+        }
+    }
+    let mut browser = launch.start();
+    browser.wait_for("the page looks on");
+    keeper.write("50\n");
+    keeper.wait_for("now 350");
+    let outcome = browser.finish();
+    let output = format!("{}{}", outcome.stdout, outcome.stderr);
+    assert!(outcome.status.success(), "{output}");
 }
 
 fn check(top: &str, kind: &str, amount: &str) {

@@ -133,6 +133,7 @@ fn merged(reports: BTreeMap<PathBuf, Report>) -> Result<Report, Reply> {
     let several = reports.len() > 1;
     let mut whole: Option<Report> = None;
     for mut report in reports.into_values() {
+        forget_texts(&mut report);
         if several {
             mark(&mut report);
         }
@@ -156,6 +157,24 @@ fn sites(report: &mut Report) -> Option<&mut Table> {
         Body::Stacks(table) => Some(table),
         _ => None,
     })
+}
+
+/// Leaves out what would become labels and may change, such as a verdict: those who compute rates
+/// would take a sample with another label for another sample.
+fn forget_texts(report: &mut Report) {
+    let Some(table) = sites(report) else {
+        return;
+    };
+    let is_text = |column: &Column| column.unit == Unit::Text;
+    let texts: Vec<usize> = (0..table.columns.len())
+        .filter(|index| is_text(&table.columns[*index]))
+        .collect();
+    for index in texts.into_iter().rev() {
+        table.columns.remove(index);
+        for row in &mut table.rows {
+            row.remove(index);
+        }
+    }
 }
 
 /// Writes the program into each row, which becomes a label of each sample.
