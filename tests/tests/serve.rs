@@ -57,6 +57,9 @@ fn figures_are_exact_where_every_block_is_recorded() {
     let small = metrics.value("memshim_allocation_size_bytes_bucket", &sizes);
     assert!(small >= Some(300.0), "{small:?}");
 
+    let left = metrics.value("memshim_memory_left_bytes", &whose);
+    assert!(left > Some(0.0), "a process has memory left: {left:?}");
+
     keeper.write("50\n");
     keeper.wait_for("now 250");
     server.until("/metrics", |reply| {

@@ -93,6 +93,7 @@ pub fn families(
     let groups = groups(members, ended, detail);
     [
         heap(&groups),
+        memory(&groups),
         sites(&groups, detail),
         leaks(&groups),
         distributions(&groups),
@@ -152,22 +153,6 @@ fn heap(groups: &Groups<'_>) -> Vec<Family> {
         let of_group = |group: &Group<'_>| figure(&group.counters);
         family(groups, name, Kind::Counter, help, of_group)
     };
-    let mut resident = Family::new(
-        "memshim_resident_bytes",
-        Kind::Gauge,
-        "Memory of the processes that is resident, by kind.",
-    );
-    for (key, group) in groups {
-        let of = |figures: &Figures| figures.resident.unwrap_or_default();
-        let kinds = [
-            ("anonymous", group.sum(|it| of(it).anonymous_bytes as f64)),
-            ("file", group.sum(|it| of(it).file_bytes as f64)),
-            ("shared", group.sum(|it| of(it).shared_bytes as f64)),
-        ];
-        for (kind, bytes) in kinds {
-            resident.add(&key.and(&[("kind", kind)]), bytes);
-        }
-    }
     vec![
         gauge("memshim_processes", "Processes that are alive.", |group| {
             group.alive.len() as f64
@@ -207,8 +192,39 @@ fn heap(groups: &Groups<'_>) -> Vec<Family> {
             "Blocks freed, estimated from samples; ended processes included.",
             |counters| counters.freed_objects,
         ),
-        resident,
     ]
+}
+
+/// What the kernel says of the memory of the processes.
+fn memory(groups: &Groups<'_>) -> Vec<Family> {
+    let mut resident = Family::new(
+        "memshim_resident_bytes",
+        Kind::Gauge,
+        "Memory of the processes that is resident, by kind.",
+    );
+    for (key, group) in groups {
+        let of = |figures: &Figures| figures.resident.unwrap_or_default();
+        let kinds = [
+            ("anonymous", group.sum(|it| of(it).anonymous_bytes as f64)),
+            ("file", group.sum(|it| of(it).file_bytes as f64)),
+            ("shared", group.sum(|it| of(it).shared_bytes as f64)),
+        ];
+        for (kind, bytes) in kinds {
+            resident.add(&key.and(&[("kind", kind)]), bytes);
+        }
+    }
+    let mut left = Family::new(
+        "memshim_memory_left_bytes",
+        Kind::Gauge,
+        "Memory that may be used yet: of the control group, the address space or the machine, by the process that has least.",
+    );
+    for (key, group) in groups {
+        let least = group.alive.iter().filter_map(|it| it.left_bytes).min();
+        least
+            .into_iter()
+            .for_each(|bytes| left.add(&key.and(&[]), bytes as f64));
+    }
+    vec![resident, left]
 }
 
 /// What lives at the largest sites of each program, and all the rest of it as one.

@@ -7,6 +7,7 @@ use crate::history::{History, Site, SiteIndex, State, Sum};
 use crate::metrics::{Counters, Place};
 use crate::report::{Report, Table, Value};
 use crate::session::{Request, Session};
+use crate::source::limit;
 use crate::source::resident::{self, Resident};
 
 /// What is known of one process.
@@ -32,6 +33,8 @@ pub struct Figures {
     pub peak_bytes: f64,
     /// What of it is in memory, while it is alive.
     pub resident: Option<Resident>,
+    /// Memory that it may use yet, of the limit that it will meet first, while it is alive.
+    pub left_bytes: Option<u64>,
     /// Mean bytes between two samples; 1 where all are recorded.
     pub interval_bytes: f64,
     /// Bytes that its segment takes.
@@ -96,6 +99,10 @@ impl Figures {
             live_objects: held(live.objects()),
             peak_bytes: history.peak.bytes as f64,
             resident: is_alive.then(|| resident::of(identity.pid)).flatten(),
+            left_bytes: is_alive
+                .then(|| limit::of(identity.pid))
+                .flatten()
+                .map(|limit| limit.left_bytes()),
             interval_bytes: history.intervals.now().bytes().unwrap_or(1) as f64,
             segment_bytes: history.stored_bytes as f64,
             issues: issues(history),

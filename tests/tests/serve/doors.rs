@@ -1,5 +1,7 @@
 //! What is answered, what is refused, and how it ends.
 
+use std::net::TcpStream;
+
 use memshim_reader::analysis::ANALYSES;
 use memshim_reader::output::OUTPUTS;
 use memshim_tests::Scene;
@@ -56,6 +58,33 @@ fn every_path_has_its_answer_and_kind() {
             assert_eq!(reply.header("content-type"), Some(output.media_type()));
         }
     }
+}
+
+#[test]
+fn a_later_answer_has_the_names_of_the_first_and_of_the_command_line() {
+    let scene = Scene::new();
+    let keeper = keeper(&scene, &["100"]);
+    let server = Server::start(&scene, &[]);
+    let path = format!("/api/process/{}/sites", keeper.pid);
+    let sites = |answer: serde_json::Value| {
+        let sections = answer["sections"].as_array().expect("sections");
+        let sites = sections.iter().find(|section| section["name"] == "sites");
+        sites.expect("sites").clone()
+    };
+    let first = sites(server.get(&path).json());
+    assert_eq!(sites(server.get(&path).json()), first);
+    let command_line = scene.ask("sites", keeper.pid.to_string());
+    assert_eq!(sites(command_line.json), first);
+}
+
+#[test]
+fn silent_connections_keep_nobody_out() {
+    let scene = Scene::new();
+    let server = Server::start(&scene, &[]);
+    let connect = |_| TcpStream::connect(&server.address).expect("the server listens");
+    let silent: Vec<TcpStream> = (0..32).map(connect).collect();
+    assert_eq!(server.get("/metrics").status, 200);
+    drop(silent);
 }
 
 #[test]

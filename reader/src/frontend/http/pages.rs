@@ -10,6 +10,9 @@ use crate::report::{Body, Column, Estimate, Report, Section, Table, Unit, Value}
 use crate::serve::{Processes, question};
 use crate::session::Request;
 
+/// Processes that have ended and are still listed; a server that forks may leave thousands.
+const ENDED_MAX: usize = 100;
+
 const PAGE: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
 
@@ -56,9 +59,17 @@ pub(super) fn processes(processes: &mut Processes) -> Reply {
         let order = left.is_alive.cmp(&right.is_alive).reverse();
         order.then(right.live_bytes.total_cmp(&left.live_bytes))
     });
+    let alive = figures.partition_point(|figures| figures.is_alive);
+    let left_out = figures.len().saturating_sub(alive + ENDED_MAX);
+    figures.truncate(alive + ENDED_MAX);
     table.rows = figures.into_iter().map(row).collect();
     let mut report = Report::new("processes");
-    let section = Section::new("processes", "Processes", Body::Table(table));
+    let mut section = Section::new("processes", "Processes", Body::Table(table));
+    if left_out > 0 {
+        section = section.with_note(format!(
+            "{left_out} more have ended; `memshim-reader list` shows them"
+        ));
+    }
     report.sections.push(section);
     let mut unreadable = Table::new(vec![
         Column::new("segment", "segment", Unit::Text),

@@ -83,6 +83,7 @@ async function showProcesses() {
           element('code', {}, 'LD_PRELOAD=libmemshim.so'),
           '.',
         ),
+    section.note === '' ? '' : element('p', { class: 'note' }, section.note),
     ...(unreadable?.rows ?? []).map(({ segment, problem }) =>
       element('p', { class: 'losses', role: 'alert' }, `${segment}: ${problem}`),
     ),
