@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::output::{OUTPUTS, Options, Output, can_draw, find, find_by_file_name, measure};
 use crate::report::Report;
 use crate::session::{Request, Session, target};
-use crate::{check, clean, diff, list, run};
+use crate::{check, clean, diff, list, run, serve};
 
 pub use wanted::Wanted;
 
@@ -77,6 +77,7 @@ pub fn command() -> Command {
         .subcommands(analyses)
         .subcommand(diff::Diff::augment_args(Command::new("diff")))
         .subcommand(check::Check::augment_args(Command::new("check")))
+        .subcommand(serve::Serve::augment_args(Command::new("serve")))
         .subcommand(clean::Clean::augment_args(Command::new("clean")))
 }
 
@@ -92,6 +93,7 @@ pub fn dispatch(matches: &ArgMatches) -> Result<ExitCode, Error> {
         Some(("clean", matches)) => clean::clean(&parsed(matches)),
         Some(("run", matches)) => run::run(&parsed(matches)),
         Some(("diff", matches)) => diff::diff(&parsed(matches)),
+        Some(("serve", matches)) => serve::serve(&parsed(matches)),
         Some(("check", matches)) => check::check(&parsed(matches)),
         Some((name, matches)) => answer(name, matches),
         None => Ok(ExitCode::from(STATUS_UNREADABLE)),

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Why there is no answer.
@@ -158,6 +159,14 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// Nobody can be served at this address.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address and the port.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
     /// An argument is not what it should be.
     #[error("{argument} is not {wanted}")]
     Argument {
@@ -192,6 +201,19 @@ impl Error {
                 Some("The file was cut or overwritten; `memshim-reader list` shows others.")
             }
             Error::Foreign { .. } => Some("`memshim-reader list` shows what can be read."),
+            Error::Listen { source, .. } => match source.kind() {
+                io::ErrorKind::AddrInUse => Some(
+                    "Another program has the port, perhaps another `serve`; --listen takes a \
+                     different one.",
+                ),
+                io::ErrorKind::AddrNotAvailable => {
+                    Some("It is no address of this machine; `ip address` shows them.")
+                }
+                io::ErrorKind::PermissionDenied => {
+                    Some("Ports below 1024 are for root; --listen takes a different one.")
+                }
+                _ => None,
+            },
             Error::NotReady { .. } => Some("The program is just starting; try again."),
             Error::OtherVersion { .. } => {
                 Some("Use the reader that came with the program's libmemshim.so.")

@@ -44,6 +44,13 @@ pub struct Session {
     symbols: Option<Symbols>,
 }
 
+/// The names of a process's code that were found so far, for the next reading of its segment.
+#[derive(Default)]
+pub struct Names {
+    modules: Vec<symbols::Module>,
+    symbols: Option<Symbols>,
+}
+
 impl Session {
     /// Reads the segment in the file `path`.
     ///
@@ -71,6 +78,32 @@ impl Session {
             earlier: Some(self.history),
             ..later
         })
+    }
+
+    /// Reads the segment again, with the names that an earlier reading of it found.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Segment::open`].
+    pub fn reopen(path: &Path, request: &Request, names: Names) -> Result<Session, Error> {
+        let mut session = Session::open(path, request)?;
+        // Names are kept by the place of their module, which only ever gets successors.
+        if session.modules.starts_with(&names.modules) && !request.without_symbols {
+            session.symbols = names.symbols.or(session.symbols);
+        }
+        Ok(session)
+    }
+
+    /// Gives back what its history took, and keeps the names without the files they came from.
+    pub fn into_names(self) -> Names {
+        let mut symbols = self.symbols;
+        if let Some(symbols) = &mut symbols {
+            symbols.forget_files();
+        }
+        Names {
+            modules: self.modules,
+            symbols,
+        }
     }
 
     /// Reads an open segment.
@@ -135,6 +168,20 @@ impl Session {
         let stacks = stacks.stacks_mut().map(std::mem::take).enumerate();
         let is_selected = |index| selected.as_ref().is_none_or(|set| set.contains(&index));
         stacks.filter(|(index, _)| is_selected(*index)).collect()
+    }
+
+    /// The stacks of these sites with their names, in the order given.
+    pub(crate) fn stacks_of(&mut self, sites: &[SiteIndex]) -> Vec<Stack> {
+        let stacks = Stacks::new(&self.history);
+        let all = &self.history.sites.all;
+        let mut table = Table::new(vec![Column::new("stack", "stack", Unit::Stack)]);
+        let row = |index: &SiteIndex| vec![Value::Stack(stacks.of(&all[*index]))];
+        table.rows = sites.iter().map(row).collect();
+        let mut report = Report::new("stacks");
+        let section = Section::new("stacks", "stacks", Body::Stacks(table));
+        report.sections.push(section);
+        self.fill(&mut report);
+        report.stacks_mut().map(std::mem::take).collect()
     }
 
     /// A report without an answer yet: whom it is about and what is missing.

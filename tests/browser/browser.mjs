@@ -120,7 +120,8 @@ export class Page {
   static async open(browser, path, { width = 1280, height = 900, isDark = false, hash = '' } = {}) {
     const page = new Page(browser);
     await page.prepare({ width, height, isDark });
-    page.address = pathToFileURL(path).href;
+    // Either what the reader wrote, or what it serves.
+    page.address = path.startsWith('http://') ? path : pathToFileURL(path).href;
     await page.navigate(page.address + hash);
     return page;
   }
@@ -181,7 +182,7 @@ export class Page {
     this.requests.length = 0;
     await this.browser.send('Page.navigate', { url: address });
     await this.until(
-      'document.readyState === "complete" && (globalThis.memshim || document.querySelector("[role=alert], .empty")) && location.protocol === "file:"',
+      'document.readyState === "complete" && (globalThis.memshim || document.querySelector("[role=alert], .empty")) && location.protocol !== "about:"',
     );
   }
 

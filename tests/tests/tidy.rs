@@ -51,7 +51,22 @@ const MAY_NAME_THE_SEGMENT: &[&str] = &[
 ];
 
 /// What the modules in a folder of the reader may import from their own crate.
-const ARROWS: &[(&str, &[&str])] = &[("reader/src/output", &["report", "output"])];
+const ARROWS: &[(&str, &[&str])] = &[
+    ("reader/src/output", &["report", "output"]),
+    (
+        "reader/src/metrics",
+        &[
+            "source", "history", "analysis", "report", "session", "metrics",
+        ],
+    ),
+    (
+        "reader/src/frontend/http",
+        &[
+            "analysis", "report", "output", "session", "metrics", "serve", "frontend", "error",
+            "cli",
+        ],
+    ),
+];
 
 /// Names that do not say what may not go in.
 const EMPTY_NAMES: &[&str] = &[

@@ -33,6 +33,7 @@ use clap::{ArgMatches, Args, Command};
 use crate::history::{History, Site, SiteIndex};
 use crate::report::{Report, Section};
 
+pub(crate) use patterns::frame_to_change;
 pub use stack::Stacks;
 
 /// Every analysis, in the order in which help lists them.

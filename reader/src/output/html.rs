@@ -13,6 +13,7 @@ mod data;
 mod digest;
 mod escape;
 mod intern;
+pub mod live;
 mod page;
 
 use std::io::{self, Write};

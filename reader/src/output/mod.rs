@@ -29,6 +29,8 @@ mod speedscope;
 mod text;
 mod valgrind;
 
+pub use html::live;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 

@@ -16,6 +16,7 @@ pub mod limit;
 pub mod maps;
 pub mod memory;
 pub mod process;
+pub mod resident;
 pub mod tables;
 mod texts;
 pub mod timeline;

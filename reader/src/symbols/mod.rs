@@ -94,6 +94,13 @@ impl Symbols {
         }
     }
 
+    /// Gives back the memory of what was parsed, and keeps every name that was found.
+    ///
+    /// For whoever asks again and again: new addresses are rare, and cost the parsing again.
+    pub fn forget_files(&mut self) {
+        self.resolver = Resolver::new(&locate::debug_roots(&self.search));
+    }
+
     /// Fills in every frame that has an address and no name yet.
     ///
     /// A frame becomes several where functions were inlined. `modules` is the list that

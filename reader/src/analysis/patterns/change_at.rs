@@ -51,17 +51,21 @@ const WRAPPERS: &[&str] = &[
 
 /// `function  file:line` of the first frame that can be changed; the innermost where none can.
 pub(super) fn describe(stack: &Stack) -> String {
-    let frames = || stack.0.iter().map(|frame| &**frame);
-    let found = frames()
-        .find(|frame| is_changeable(frame))
-        .or(frames().next());
-    let Some(frame) = found else {
+    let Some(frame) = frame_to_change(stack) else {
         return String::from("unknown");
     };
     match (&frame.file, frame.line) {
         (Some(file), Some(line)) => format!("{} at {file}:{line}", frame.label()),
         _ => frame.label(),
     }
+}
+
+/// The first frame that can be changed; the innermost where none can.
+pub(crate) fn frame_to_change(stack: &Stack) -> Option<&Frame> {
+    let frames = || stack.0.iter().map(|frame| &**frame);
+    frames()
+        .find(|frame| is_changeable(frame))
+        .or(frames().next())
 }
 
 fn is_changeable(frame: &Frame) -> bool {

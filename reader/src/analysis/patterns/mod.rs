@@ -18,6 +18,8 @@ use crate::history::SiteIndex;
 use crate::quantity;
 use crate::report::{Body, Column, Estimate, Fact, Report, Section, Table, Unit, Value};
 
+pub(crate) use change_at::frame_to_change;
+
 use advice::Advice;
 use conduct::{Conduct, Conducts};
 use rules::{RULES, SAMPLES_MIN};

@@ -5,10 +5,15 @@
  */
 
 async function start() {
-  const report = await loadReport();
+  let report = await loadReport();
   showHeader(report);
   let flame = null;
   const pages = {
+    /** Goes on with a later report, in the same place of the flame graph. */
+    update: (later) => {
+      report = later;
+      flame?.update(later);
+    },
     flame: () => {
       if (flame === null) {
         flame = new FlameView(report);
@@ -37,7 +42,8 @@ async function start() {
   globalThis.memshim = { report, views, pages };
 }
 
-start().catch((error) => {
+const started = start();
+started.catch((error) => {
   document
     .getElementById('views')
     .replaceChildren(

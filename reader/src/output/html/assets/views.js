@@ -147,6 +147,23 @@ class Views {
     }
   }
 
+  /**
+   * Goes on with the views of a later report. What somebody may be sorting or searching is left
+   * as it is until it is opened again.
+   */
+  renew(views) {
+    this.views = this.views.map((old) => views.find(({ name }) => name === old.name) ?? old);
+    const shown = this.panels.get(this.shown.name);
+    this.shown = this.views.find(({ name }) => name === this.shown.name);
+    for (const [name, panel] of this.panels) {
+      const isInUse = panel === shown && panel.querySelector('table, input') !== null;
+      if (name !== 'flame' && !isInUse) {
+        panel.replaceChildren();
+      }
+    }
+    this.fill(this.shown);
+  }
+
   onTabKey(event) {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (step !== undefined) {

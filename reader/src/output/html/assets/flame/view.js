@@ -32,6 +32,17 @@ class FlameView {
     this.choose({});
   }
 
+  /** Shows a later report about the same target, where it is the same place. */
+  update(report) {
+    this.report = report;
+    this.sections = drawableSections(report);
+    const section =
+      this.sections.find((other) => other.name === this.section.name) ?? this.sections[0];
+    if (section) {
+      this.choose({ section });
+    }
+  }
+
   layOut() {
     const outline = element(
       'details',

@@ -1,0 +1,122 @@
+//! `serve`: metrics, profiles and pages about running processes, over HTTP.
+
+#![forbid(unsafe_code)]
+
+mod desk;
+mod own;
+mod processes;
+
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::error::Error;
+use crate::frontend::http;
+use crate::metrics::Detail;
+use crate::session::{Request, target};
+use crate::source::directory::Users;
+
+pub use desk::{Desk, Refusal};
+pub use processes::{Processes, Scope, question};
+
+/// Serve metrics, profiles and live pages about running programs over HTTP
+///
+/// Without TARGET every process of yours is served, those included that start later. There are
+/// /metrics for Prometheus, /debug/pprof/heap and /debug/pprof/allocs for Go's tools, Parca,
+/// Pyroscope and Alloy, a page about all processes at / and one about each at /process/PID, and
+/// every answer of this program at /api/process/PID/ANALYSIS?format=FORMAT.
+///
+/// It listens on this machine only. To let others in give another address with --listen, with
+/// --token or behind a proxy that checks who asks: call stacks and command lines tell much.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Process id or segment file; by default all processes of yours
+    #[arg(conflicts_with = "all")]
+    target: Option<String>,
+    /// Serve the processes of all users; only root may read them
+    #[arg(long, alias = "all-users")]
+    all: bool,
+    /// Address and port to listen on; port 0 takes any that is free
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9464")]
+    listen: SocketAddr,
+    /// Let only those in who send this text, as `Authorization: Bearer TEXT` or as ?token=TEXT
+    ///
+    /// Other users of the machine can read command lines; the variable MEMSHIM_TOKEN does the same
+    /// in secret.
+    #[arg(long, value_name = "TEXT")]
+    token: Option<String>,
+    /// Answer to this name of the machine too, beside localhost and addresses; may be given often
+    ///
+    /// A page of a stranger in your browser could else reach this server under a name of its own.
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
+    /// Call stacks of each program with metrics of their own
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=20))]
+    top_sites: u8,
+    /// Give each process metrics of its own instead of the sum by program
+    #[arg(long)]
+    label_pid: bool,
+    /// Look for binaries and debug files here too; may be given several times
+    #[arg(long, value_name = "DIR")]
+    symbol_dir: Vec<PathBuf>,
+    /// Leave addresses without names
+    #[arg(long)]
+    no_symbols: bool,
+}
+
+/// Serves until a signal ends it.
+///
+/// # Errors
+///
+/// [`Error::Listen`] when the address cannot be had, and what [`target::resolve`] says of a target
+/// that is not there.
+pub fn serve(serve: &Serve) -> Result<ExitCode, Error> {
+    let scope = match &serve.target {
+        Some(target) => Scope::Segment(target::resolve(Some(target))?),
+        None if serve.all => Scope::Users(Users::All),
+        None => Scope::Users(Users::Own),
+    };
+    let failed = |source| Error::Listen {
+        address: serve.listen,
+        source,
+    };
+    let listener = TcpListener::bind(serve.listen).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let detail = Detail {
+        sites_max: serve.top_sites.into(),
+        by_process: serve.label_pid,
+    };
+    let request = Request {
+        symbol_directories: serve.symbol_dir.clone(),
+        without_symbols: serve.no_symbols,
+        ..Request::default()
+    };
+    let desk = Desk::start(move || Processes::new(scope, detail, request));
+    let token = serve.token.clone();
+    let token = token.or_else(|| std::env::var("MEMSHIM_TOKEN").ok());
+    announce(address, token.is_some());
+    let guard = http::Guard::new(serve.allow_host.clone(), token);
+    http::run(listener, desk, guard).map_err(failed)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says where to look, for people and for scripts that chose port 0.
+fn announce(address: SocketAddr, has_token: bool) {
+    let open_to_all = match address.ip() {
+        IpAddr::V4(ip) => !ip.is_loopback(),
+        IpAddr::V6(ip) => !ip.is_loopback(),
+    };
+    if open_to_all && !has_token {
+        eprintln!(
+            "memshim-reader: anyone who reaches {address} can read call stacks and command lines; \
+             --token keeps them out"
+        );
+    }
+    let mut out = io::stdout().lock();
+    // Nobody may be listening, which is no reason not to serve.
+    drop(writeln!(out, "serving http://{address}/").and_then(|()| out.flush()));
+}

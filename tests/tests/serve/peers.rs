@@ -1,0 +1,208 @@
+//! The tools that people point at `serve`: Prometheus and its checker, Go's pprof, a browser.
+
+use std::path::Path;
+use std::time::Duration;
+
+use memshim_tests::{Launch, Scene, is_installed, skip, workspace_root};
+
+use crate::keeper;
+use crate::server::Server;
+
+#[test]
+fn the_checker_of_prometheus_has_no_complaint() {
+    if !is_installed("promtool") {
+        return skip("promtool is not installed");
+    }
+    let scene = Scene::new();
+    let _keeper = keeper(&scene, &["300"]);
+    let server = Server::start(&scene, &[]);
+    let text = server.get("/metrics").text();
+    let checker = Launch::new("promtool")
+        .args(["check", "metrics"])
+        .input(text);
+    let outcome = checker.run().success();
+    assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("", ""));
+}
+
+#[test]
+fn the_scrape_configuration_for_prometheus_is_valid() {
+    if !is_installed("promtool") {
+        return skip("promtool is not installed");
+    }
+    let file = workspace_root().join("deploy/prometheus/prometheus.yml");
+    Launch::new("promtool")
+        .args(["check", "config"])
+        .arg(file)
+        .run()
+        .success();
+}
+
+#[test]
+fn a_real_prometheus_scrapes_what_is_live() {
+    if !is_installed("prometheus") {
+        return skip("prometheus is not installed");
+    }
+    let scene = Scene::new();
+    let _keeper = keeper(&scene, &["300"]);
+    let server = Server::start(&scene, &[]);
+    let config = scene.file(
+        "prometheus.yml",
+        format!(
+            "scrape_configs:\n  - job_name: memshim\n    scrape_interval: 1s\n    static_configs:\n      - targets: [\"{}\"]\n",
+            server.address
+        ),
+    );
+    let port = free_port();
+    let _prometheus = Launch::new("prometheus")
+        .arg(format!("--config.file={}", config.display()))
+        .arg(format!(
+            "--storage.tsdb.path={}",
+            scene.scratch_dir().join("tsdb").display()
+        ))
+        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+        .start();
+    let found = query(port, "memshim_site_live_bytes{function=\"kept\"}");
+    assert_eq!(found["metric"]["program"], "growth_steps");
+    assert_eq!(found["value"][1], (300 * 4096).to_string());
+    // Histograms and counters are taken for what they are.
+    let median = query(
+        port,
+        "histogram_quantile(0.5, memshim_allocation_size_bytes_bucket{program=\"growth_steps\"})",
+    );
+    let median: f64 = median["value"][1]
+        .as_str()
+        .and_then(|text| text.parse().ok())
+        .expect("a number");
+    assert!((1024.0..=4096.0).contains(&median), "{median}");
+}
+
+/// Asks a Prometheus until it has an answer.
+fn query(port: u16, expression: &str) -> serde_json::Value {
+    let started = std::time::Instant::now();
+    loop {
+        let outcome = Launch::new("curl")
+            .args(["-s", "-G", "--data-urlencode"])
+            .arg(format!("query={expression}"))
+            .arg(format!("http://127.0.0.1:{port}/api/v1/query"))
+            .run();
+        let answer: Option<serde_json::Value> = serde_json::from_str(&outcome.stdout).ok();
+        let result = answer.map(|answer| answer["data"]["result"][0].clone());
+        if let Some(found) = result.filter(|found| !found.is_null()) {
+            return found;
+        }
+        let limit = memshim_tests::launch::TIME_LIMIT;
+        assert!(
+            started.elapsed() < limit,
+            "{expression}: {}",
+            outcome.stdout
+        );
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.local_addr().expect("it has an address").port()
+}
+
+#[test]
+fn gos_pprof_fetches_what_is_live_and_what_was_allocated() {
+    if !is_installed("go") {
+        return skip("go is not installed");
+    }
+    let scene = Scene::new();
+    let keeper = keeper(&scene, &["300", "-100"]);
+    let server = Server::start(&scene, &[]);
+    let of_process = format!("?pid={}", keeper.pid);
+    let top = pprof(&scene, &server, &format!("heap{of_process}"));
+    check(&top, "inuse_space", "800kB");
+    assert!(!top.contains("Duration"), "a state has no duration:\n{top}");
+    check(
+        &pprof(&scene, &server, &format!("allocs{of_process}")),
+        "alloc_space",
+        "1.17MB",
+    );
+    check(
+        &pprof(&scene, &server, "heap?program=growth_steps"),
+        "inuse_space",
+        "800kB",
+    );
+}
+
+#[test]
+fn a_difference_has_a_duration_and_what_was_allocated_in_it() {
+    if !is_installed("go") {
+        return skip("go is not installed");
+    }
+    let scene = Scene::new();
+    let keeper = keeper(&scene, &["300"]);
+    let server = Server::start(&scene, &[]);
+    let path = format!("allocs?pid={}&seconds=1", keeper.pid);
+    let top = pprof(&scene, &server, &path);
+    assert!(top.contains("Duration: 1s"), "{top}");
+    assert!(!top.contains("kept"), "nothing was allocated:\n{top}");
+}
+
+#[test]
+fn labels_that_may_change_are_not_in_profiles_that_are_compared() {
+    if !is_installed("go") {
+        return skip("go is not installed");
+    }
+    let scene = Scene::new();
+    let _keepers = [keeper(&scene, &["300"]), keeper(&scene, &["100"])];
+    let server = Server::start(&scene, &[]);
+    let outcome = Launch::new("go")
+        .args(["tool", "pprof", "-tags"])
+        .arg(format!("http://{}/debug/pprof/heap", server.address))
+        .env("HOME", scene.scratch_dir())
+        .env("PPROF_TMPDIR", scene.scratch_dir())
+        .run()
+        .success();
+    let tags = outcome.stdout;
+    assert!(tags.contains(" program: Total"), "{tags}");
+    assert!(!tags.contains("verdict"), "{tags}");
+}
+
+#[test]
+fn the_pages_follow_their_processes_in_a_browser() {
+    let own_browser = std::env::var_os("MEMSHIM_TEST_CHROMIUM");
+    if !is_installed("node") || (own_browser.is_none() && !is_installed("chromium")) {
+        return skip("chromium or node is not installed");
+    }
+    let scene = Scene::new();
+    let mut keeper = keeper(&scene, &["300"]);
+    let server = Server::start(&scene, &[]);
+    let mut launch = Launch::new("node")
+        .arg(workspace_root().join("tests/browser/live.mjs"))
+        .arg(format!("http://{}/", server.address))
+        .limit(Duration::from_secs(300));
+    for name in ["MEMSHIM_TEST_CHROMIUM", "MEMSHIM_TEST_SCREENSHOTS"] {
+        if let Some(value) = std::env::var_os(name) {
+            launch = launch.env(name, value);
+        }
+    }
+    let mut browser = launch.start();
+    browser.wait_for("the page looks on");
+    keeper.write("50\n");
+    keeper.wait_for("now 350");
+    let outcome = browser.finish();
+    let output = format!("{}{}", outcome.stdout, outcome.stderr);
+    assert!(outcome.status.success(), "{output}");
+}
+
+fn check(top: &str, kind: &str, amount: &str) {
+    assert!(top.contains(&format!("Type: {kind}")), "{top}");
+    let line = top.lines().find(|line| line.ends_with(" kept"));
+    let line = line.unwrap_or_else(|| panic!("no kept in\n{top}"));
+    assert_eq!(line.split_whitespace().next(), Some(amount), "{top}");
+}
+
+fn pprof(scene: &Scene, server: &Server, path: &str) -> String {
+    let home: &Path = &scene.scratch_dir();
+    let outcome = Launch::new("go")
+        .args(["tool", "pprof", "-top"])
+        .arg(format!("http://{}/debug/pprof/{path}", server.address))
+        .env("HOME", home)
+        .env("PPROF_TMPDIR", home)
+        .run();
+    outcome.success().stdout
+}
