@@ -29,6 +29,7 @@ pub mod comparison;
 pub mod diff;
 pub mod error;
 pub mod event;
+pub mod frontend;
 pub mod history;
 pub mod list;
 pub mod moment;

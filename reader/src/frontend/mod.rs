@@ -1,0 +1,8 @@
+//! What stays in front of people and keeps showing: each frontend owns a loop of its own.
+//!
+//! Frontends may use `session`, `analysis`, `report` and `output`, and nobody imports them but the
+//! command line.
+
+#![forbid(unsafe_code)]
+
+pub mod terminal;
