@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use memshim_tests::{Launch, Scene, is_installed, program, skip, workspace_root};
+use memshim_tests::launch::TIME_LIMIT;
+use memshim_tests::{Launch, Running, Scene, is_installed, program, skip, workspace_root};
 use serde_json::Value;
 
 fn deploy() -> PathBuf {
@@ -221,6 +223,39 @@ fn every_yaml_file_can_be_read() {
     }
 }
 
+#[test]
+fn the_guide_names_every_alert_and_links_to_what_is_there() {
+    let docs = workspace_root().join("docs");
+    let guide = std::fs::read_to_string(docs.join("production.md")).expect("the guide");
+    for (alert, _) in rules("prometheus/memshim-alerts.yml") {
+        assert!(guide.contains(&format!("| `{alert}` |")), "{alert}");
+    }
+    let links = guide.split("](").skip(1);
+    let links: Vec<&str> = links.filter_map(|rest| rest.split(')').next()).collect();
+    assert!(!links.is_empty());
+    for link in links {
+        assert!(docs.join(link).exists(), "{link}");
+    }
+}
+
+#[test]
+fn every_setting_of_the_files_is_one_that_the_readme_explains() {
+    let readme = std::fs::read_to_string(workspace_root().join("README.md")).expect("it");
+    let endings = ["yml", "yaml", "service", "timer"];
+    let files = files(&deploy(), &endings).into_iter();
+    let used: BTreeSet<String> = files
+        .map(|file| std::fs::read_to_string(file).expect("a readable file"))
+        .flat_map(|text| names(&text, "MEMSHIM_"))
+        .map(|name| name.trim_end_matches(':').to_owned())
+        // Of the reader that serves, explained by its own help.
+        .filter(|name| name != "MEMSHIM_TOKEN")
+        .collect();
+    assert!(used.contains("MEMSHIM_DIR"), "{used:?}");
+    for name in used {
+        assert!(readme.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
 /// The named one of a list of objects with names.
 fn named<'a>(list: &'a [Value], name: &str) -> &'a Value {
     let found = list.iter().find(|it| it["name"] == name);
@@ -293,35 +328,101 @@ fn get(address: &str, path: &str) -> String {
     answer
 }
 
+/// A program that leaks, and a server about it; both end when this is dropped.
+struct Served {
+    address: String,
+    _leaker: Running,
+    _server: Running,
+}
+
+impl Served {
+    /// `None` where the reader has no server.
+    fn start(scene: &Scene) -> Option<Served> {
+        if !scene.reader(["serve", "--help"]).run().status.success() {
+            skip("this reader cannot serve");
+            return None;
+        }
+        let launch = scene.preloaded(program("leak_kinds.c")).interval("exact");
+        let mut leaker = launch.arg("3000").start();
+        leaker.wait_for("done");
+        let listen = ["serve", "--listen", "127.0.0.1:0"];
+        let mut server = scene.reader(listen).start();
+        let line = server.wait_for("http://");
+        let (_, rest) = line.split_once("http://").expect("an address");
+        let is_address = |letter: &char| letter.is_ascii_digit() || matches!(letter, '.' | ':');
+        Some(Served {
+            address: rest.chars().take_while(is_address).collect(),
+            _leaker: leaker,
+            _server: server,
+        })
+    }
+}
+
 #[test]
 fn every_metric_that_is_asked_for_is_served() {
     let scene = Scene::new();
-    if !scene.reader(["serve", "--help"]).run().status.success() {
-        return skip("this reader cannot serve");
-    }
-    let launch = scene.preloaded(program("leak_kinds.c")).interval("exact");
-    let mut leaker = launch.arg("3000").start();
-    leaker.wait_for("done");
-    let mut server = scene.reader(["serve", "--listen", "127.0.0.1:0"]).start();
-    let line = server.wait_for("http://");
-    let (_, rest) = line.split_once("http://").expect("an address");
-    let address: String = rest
-        .chars()
-        .take_while(|letter| letter.is_ascii_digit() || matches!(letter, '.' | ':'))
-        .collect();
-    let served = get(&address, "/metrics");
+    let Some(server) = Served::start(&scene) else {
+        return;
+    };
+    let served = get(&server.address, "/metrics");
     let rules = all_rules().into_iter().map(|(_, query)| query);
     let asked: BTreeSet<String> = rules
         .chain(dashboard_queries())
         .flat_map(|query| names(&query, "memshim_"))
         .collect();
     let is_served = |name: &str| {
-        let mut lines = served.lines();
-        lines.any(|line| {
-            line.strip_prefix(name)
-                .is_some_and(|rest| rest.starts_with(['{', ' ']))
-        })
+        let mut rests = served.lines().filter_map(|line| line.strip_prefix(name));
+        rests.any(|rest| rest.starts_with(['{', ' ']))
     };
     let missing: Vec<String> = asked.into_iter().filter(|name| !is_served(name)).collect();
     assert!(missing.is_empty(), "{missing:?} are not in\n{served}");
+}
+
+#[test]
+fn every_panel_has_an_answer_from_a_real_prometheus() {
+    if !is_installed("prometheus") || !is_installed("promtool") {
+        return skip("prometheus is not installed");
+    }
+    let scene = Scene::new();
+    let Some(server) = Served::start(&scene) else {
+        return;
+    };
+    let target = &server.address;
+    let config = scene.file(
+        "prometheus.yml",
+        format!(
+            "global: {{scrape_interval: 1s}}\nscrape_configs: [{{job_name: memshim, \
+             static_configs: [{{targets: ['{target}']}}]}}]\n"
+        ),
+    );
+    // Free a moment ago; Prometheus does not tell which port it took.
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = free.local_addr().expect("it has an address");
+    drop(free);
+    let _prometheus = Launch::new("prometheus")
+        .arg(format!("--config.file={}", config.display()))
+        .arg(format!("--web.listen-address={address}"))
+        .arg(format!(
+            "--storage.tsdb.path={}",
+            scene.scratch_dir().join("data").display()
+        ))
+        .start();
+    let url = format!("http://{address}");
+    let begin = Instant::now();
+    // The last are alerts that fire, of which there are none yet.
+    for query in dashboard_queries()
+        .iter()
+        .filter(|query| !query.starts_with("ALERTS"))
+    {
+        let ask = ["query", "instant", &url, query];
+        while Launch::new("promtool")
+            .args(ask)
+            .run()
+            .stdout
+            .trim()
+            .is_empty()
+        {
+            assert!(begin.elapsed() < TIME_LIMIT, "no answer to {query}");
+        }
+    }
 }
