@@ -166,6 +166,10 @@ fn top_shows_who_allocates_and_follows_keys() {
     screen.wait_for("PAUSED");
     screen.press("Escape");
     screen.wait_for("1 running");
+    // What is opened is read once even then.
+    screen.press("Enter");
+    screen.wait_for("fill_at_start < main");
+    screen.wait_for("PAUSED");
 
     screen.press("q");
     screen.assert_given_back("0");

@@ -28,7 +28,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>) {
     let rows = [Constraint::Min(0), Constraint::Length(1)];
     let [body, foot] = Layout::vertical(rows).areas(frame.area());
     match (state.shows_help, &state.opened) {
-        (true, _) => help::draw(state, frame, body),
+        (true, _) => help::draw(frame, body),
         (false, Some(opened)) => sites::draw(state, opened, frame, body),
         (false, None) => processes::draw(state, frame, body),
     }

@@ -66,16 +66,13 @@ impl Follower {
     /// Reads until the screen is gone.
     pub(super) fn run(mut self, wishes: &Receiver<Wish>) {
         loop {
-            let now = Instant::now();
-            let next = match (self.is_paused, self.next_look.min(self.next_full)) {
-                (true, _) => wishes.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                (false, next) => wishes.recv_timeout(next.saturating_duration_since(now)),
+            let next = self.next_look.min(self.next_full);
+            let wish = match self.is_paused {
+                true => wishes.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                false => wishes.recv_deadline(next),
             };
-            let is_heard = match next {
-                Ok(wish) => {
-                    self.grant(wish);
-                    true
-                }
+            let is_heard = match wish {
+                Ok(wish) => self.grant(wish),
                 Err(RecvTimeoutError::Timeout) => self.read(),
                 Err(RecvTimeoutError::Disconnected) => false,
             };
@@ -85,13 +82,19 @@ impl Follower {
         }
     }
 
-    fn grant(&mut self, wish: Wish) {
+    /// Does what the screen asks for; says whether it is still there.
+    fn grant(&mut self, wish: Wish) -> bool {
         let now = Instant::now();
         match wish {
             Wish::Open(path) => {
-                self.opened = Some(path);
                 self.named.clear();
                 self.next_full = now;
+                self.opened = Some(path.clone());
+                if self.is_paused {
+                    // What was never read cannot be shown as it was.
+                    let news = self.read_opened(&path);
+                    return self.news.send(news).is_ok();
+                }
             }
             Wish::Close => self.opened = None,
             Wish::Pause(is_paused) => {
@@ -99,6 +102,7 @@ impl Follower {
                 self.next_look = now;
             }
         }
+        true
     }
 
     /// Reads what is due; says whether anybody is still there to hear of it.

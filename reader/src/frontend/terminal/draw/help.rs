@@ -8,7 +8,6 @@ use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
 use crate::frontend::terminal::draw::bold;
-use crate::frontend::terminal::state::State;
 
 const HELP: &str = "\
 Up Down k j   choose a line; PgUp PgDn Home End go further
@@ -30,7 +29,7 @@ cost          what memshim takes of the program's processor time
 growth        what a call stack gained each second, over the last minute
 verdict       whether it leaks, as `memshim-reader leaks --help` explains";
 
-pub(super) fn draw(_state: &State, frame: &mut Frame<'_>, area: Rect) {
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect) {
     let mut lines = vec![Line::styled("memshim top   help", bold()), Line::default()];
     lines.extend(HELP.lines().map(Line::from));
     frame.render_widget(Paragraph::new(lines), area);
