@@ -15,6 +15,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use crate::analysis::ANALYSES;
 use crate::error::Error;
+use crate::frontend::terminal;
 use crate::output::{OUTPUTS, Options, Output, can_draw, find, find_by_file_name, measure};
 use crate::report::Report;
 use crate::session::{Request, Session, target};
@@ -79,6 +80,7 @@ pub fn command() -> Command {
         .subcommand(check::Check::augment_args(Command::new("check")))
         .subcommand(serve::Serve::augment_args(Command::new("serve")))
         .subcommand(clean::Clean::augment_args(Command::new("clean")))
+        .subcommand(terminal::Top::augment_args(Command::new("top")))
 }
 
 /// Does what was asked.
@@ -95,6 +97,7 @@ pub fn dispatch(matches: &ArgMatches) -> Result<ExitCode, Error> {
         Some(("diff", matches)) => diff::diff(&parsed(matches)),
         Some(("serve", matches)) => serve::serve(&parsed(matches)),
         Some(("check", matches)) => check::check(&parsed(matches)),
+        Some(("top", matches)) => terminal::top(&parsed(matches)),
         Some((name, matches)) => answer(name, matches),
         None => Ok(ExitCode::from(STATUS_UNREADABLE)),
     }

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 mod filter;
+mod naming;
+mod processes;
 pub mod target;
 
 use std::collections::HashSet;
@@ -19,6 +21,8 @@ use crate::source::directory::Name;
 use crate::symbols::{self, Search, Symbols};
 
 pub use filter::Filter;
+pub use naming::{Namer, Unnamed};
+pub use processes::{Followed, Processes};
 
 /// How a question is asked, whatever the question.
 #[derive(Debug, Clone, Default)]
@@ -113,13 +117,7 @@ impl Session {
         if let Some(part) = request.filter.part(&history) {
             history.restrict(part);
         }
-        let search = Search {
-            pid: history
-                .process
-                .is_alive()
-                .then_some(history.process.identity.pid),
-            directories: request.symbol_directories.clone(),
-        };
+        let search = search(&history, request);
         let modules = history.modules.all.iter().map(|module| symbols::Module {
             path: module.path.to_string(),
             build_id: module.build_id.clone(),
@@ -221,6 +219,15 @@ impl Session {
         let modules = &self.modules;
         let symbols = self.symbols.as_mut();
         symbols.map_or_else(Vec::new, |symbols| symbols.fill(report, modules))
+    }
+}
+
+/// Where the files of a process's modules may be.
+fn search(history: &History, request: &Request) -> Search {
+    let process = &history.process;
+    Search {
+        pid: process.is_alive().then_some(process.identity.pid),
+        directories: request.symbol_directories.clone(),
     }
 }
 

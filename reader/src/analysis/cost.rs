@@ -4,6 +4,7 @@
 
 use crate::history::History;
 use crate::report::{Body, Fact, Section, Value};
+use crate::source::Cost;
 
 /// Facts about every answer: the budget, where there is one, and the share that was taken.
 pub(crate) fn target_facts(history: &History) -> Vec<Fact> {
@@ -17,7 +18,11 @@ pub(crate) fn target_facts(history: &History) -> Vec<Fact> {
 
 /// What was taken of the program's processor time, of 100; `None` before the first look at it.
 fn share_of_cpu(history: &History) -> Option<f64> {
-    let cost = &history.cost;
+    share(&history.cost)
+}
+
+/// What was taken of a program's processor time, of 100; `None` before the first look at it.
+pub(super) fn share(cost: &Cost) -> Option<f64> {
     (cost.cpu_ns > 0).then(|| cost.cost_ns as f64 / cost.cpu_ns as f64 * 100.0)
 }
 

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::history::{History, Site, Sum};
+use crate::history::{History, Intervals, Site, Sum};
 use crate::report::{Column, Unit, Value};
 use crate::source::{Interval, OBJECT_UNIT, Weight};
 use crate::statistics::interval::Sums;
@@ -15,8 +15,12 @@ pub(crate) struct Sampling {
 
 impl Sampling {
     pub(crate) fn of(history: &History) -> Sampling {
+        Sampling::from(&history.intervals)
+    }
+
+    pub(crate) fn from(intervals: &Intervals) -> Sampling {
         Sampling {
-            coarsest: history.intervals.coarsest(),
+            coarsest: intervals.coarsest(),
         }
     }
 

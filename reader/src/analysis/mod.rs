@@ -9,6 +9,7 @@ mod by_site;
 mod cost;
 mod estimate;
 mod export;
+pub mod glance;
 mod growth;
 pub mod leaks;
 mod lifetimes;
@@ -24,6 +25,7 @@ mod target;
 mod threads;
 mod timeline;
 mod tree;
+pub mod watch;
 
 use std::collections::HashSet;
 use std::time::Duration;

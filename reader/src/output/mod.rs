@@ -7,7 +7,7 @@
 
 mod about;
 mod checks;
-mod clean;
+pub mod clean;
 mod contents;
 mod csv;
 mod dhat;

@@ -19,8 +19,8 @@ use crate::moment::Moment;
 use crate::quantity;
 use crate::report::{Body, Column, Estimate, Section, Table, Unit, Value};
 
-use change::{Change, Changes};
-use window::Window;
+pub(in crate::analysis) use change::{Change, Changes};
+pub(in crate::analysis) use window::Window;
 
 /// Rows that people want to see.
 const USUAL_ROWS: usize = 20;
@@ -165,7 +165,7 @@ fn figures(
 }
 
 /// A change by the second of the window; none where its length is not known.
-fn rate(net: &Estimate, window: &Window) -> Option<Estimate> {
+pub(in crate::analysis) fn rate(net: &Estimate, window: &Window) -> Option<Estimate> {
     let seconds = window.ns? as f64 / 1e9;
     let by_second = |figure: f64| figure / seconds;
     (seconds > 0.0).then(|| Estimate {

@@ -17,7 +17,7 @@ use crate::analysis::leaks::detector::Verdict;
 use crate::analysis::leaks::table::Choice;
 use crate::analysis::suppressions::{self, Suppressions};
 use crate::analysis::{Analysis, Subject};
-use crate::report::{Report, Section};
+use crate::report::{Estimate, Report, Section};
 
 /// Rows that people want to see.
 const USUAL_ROWS: usize = 20;
@@ -160,6 +160,11 @@ pub(crate) fn verdicts(subject: &Subject<'_>) -> Vec<Verdict> {
         None => detector::judge(evidence::of_all(subject.history)),
         Some(_) => vec![Verdict::NONE; subject.history.sites.all.len()],
     }
+}
+
+/// How fast the sites that leak or grow do so, in the order of the history.
+pub(crate) fn rates(subject: &Subject<'_>, verdicts: &[Verdict]) -> Vec<Option<Estimate>> {
+    rate::of_all(subject, verdicts)
 }
 
 fn class_names() -> clap::builder::PossibleValuesParser {
