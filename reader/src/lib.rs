@@ -34,6 +34,8 @@ pub mod list;
 pub mod moment;
 pub mod output;
 pub mod quantity;
+pub mod record;
+pub mod recording;
 pub mod report;
 pub mod run;
 pub mod session;

@@ -11,6 +11,7 @@ use regex::Regex;
 
 use crate::cli::Destination;
 use crate::error::Error;
+use crate::moment::Moment;
 use crate::quantity;
 use crate::session::{Filter, Request};
 
@@ -44,6 +45,17 @@ pub struct Wanted {
     /// Count only blocks that are at most so old, or were when they died
     #[arg(long, value_name = "DURATION", value_parser = quantity::duration_ns, help_heading = "What counts")]
     max_age: Option<u64>,
+    /// Of a recording: as it was then, -5m before its end, @14:05 in UTC
+    #[arg(
+        long,
+        value_name = "MOMENT",
+        allow_hyphen_values = true,
+        help_heading = "Recordings"
+    )]
+    at: Option<Moment>,
+    /// Of a recording: the process with this id or program name
+    #[arg(long, value_name = "PROCESS", help_heading = "Recordings")]
+    process: Option<String>,
     /// Look for binaries and debug files here too; may be given several times
     #[arg(long, value_name = "DIR")]
     symbol_dir: Vec<PathBuf>,
@@ -65,6 +77,8 @@ impl Wanted {
             filter: self.filter(),
             symbol_directories: self.symbol_dir.clone(),
             without_symbols: self.no_symbols,
+            at: self.at,
+            process: self.process.clone(),
             is_for_people: destination.is_for_people()?,
         })
     }

@@ -1,0 +1,1 @@
+//! What a recorder promises, with the clock in our hand.
