@@ -187,7 +187,13 @@ impl FileIndex {
         let head = encoded(&(self.bytes, tail_crc(&File::open(path)?, self.bytes)))?;
         let mut bytes = frame::file_header(self.began_unix_ns);
         bytes.extend(frame::pack(kind::INDEX, &head, &encoded(self)?)?);
-        fs::write(path_beside(path), bytes)
+        let beside = path_beside(path);
+        let written = fs::write(&beside, bytes);
+        if written.is_err() {
+            // A part of it says nothing, and takes room that is short.
+            let _ = fs::remove_file(&beside);
+        }
+        written
     }
 
     fn kept(path: &Path, file: &File) -> Option<FileIndex> {

@@ -29,3 +29,6 @@ pub use writer::Writer;
 
 /// What the names of files with frames end with.
 pub const EXTENSION: &str = "rec";
+
+#[cfg(test)]
+mod tests;

@@ -261,6 +261,20 @@ impl Place<'_> {
     /// [`Error::Damaged`] where the frames are not what they should be, and those of
     /// [`Segment::of_image`].
     pub fn segment(&self) -> Result<Segment, Error> {
+        let (about, image) = self.about_and_image()?;
+        Segment::of_image(&self.file.path, self.entry.bytes, image, about.frozen)
+    }
+
+    /// The words that the segment used.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`] as [`Place::segment`].
+    pub fn image(&self) -> Result<Image, Error> {
+        Ok(self.about_and_image()?.1)
+    }
+
+    fn about_and_image(&self) -> Result<(snapshot::About, Image), Error> {
         let file = open(&self.file.path)?;
         let (about, raw) = self.frames(&file, self.entry)?;
         let image = match about.key_unix_ns {
@@ -274,8 +288,8 @@ impl Place<'_> {
                 key.and_then(|key| snapshot::image(&raw, Some(&key)))
             }
         };
-        let image: Image = image.ok_or_else(|| self.damaged("the snapshot makes no sense"))?;
-        Segment::of_image(&self.file.path, self.entry.bytes, image, about.frozen)
+        let image = image.ok_or_else(|| self.damaged("the snapshot makes no sense"))?;
+        Ok((about, image))
     }
 
     /// The whole snapshot that this one builds on.

@@ -243,3 +243,6 @@ fn remove(path: &Path) -> Result<(), Error> {
 fn size(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
+
+#[cfg(test)]
+mod tests;
