@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::moment::{Life, Moment};
-use crate::recording::frame::{FILE_HEADER_BYTES, Tear, read_file_header};
+use crate::recording::frame::{FILE_HEADER_BYTES, Refusal, Tear, read_file_header};
 use crate::recording::index::{Recorded, open};
 use crate::recording::{EXTENSION, Entry, FileIndex, ProcessKey, Round, snapshot};
 use crate::source::{Image, Segment};
@@ -50,14 +51,15 @@ pub fn is_recording(path: &Path) -> bool {
         return true;
     }
     // Opening a pipe would wait for its writer.
-    let is_file = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    if !fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
+        return false;
+    }
     let mut header = [0; FILE_HEADER_BYTES as usize];
-    let read = fs::File::open(path)
-        .ok()
-        .filter(|_| is_file)
-        .and_then(|file| std::os::unix::fs::FileExt::read_exact_at(&file, &mut header, 0).ok());
-    let refusal = read.map(|()| read_file_header(&header));
-    refusal.is_some_and(|it| it != Err(crate::recording::frame::Refusal::Foreign))
+    let file = fs::File::open(path);
+    match file.map(|file| file.read_exact_at(&mut header, 0)) {
+        Ok(Ok(())) => read_file_header(&header) != Err(Refusal::Foreign),
+        _ => false,
+    }
 }
 
 /// The files of a recording in `directory`, the oldest first.

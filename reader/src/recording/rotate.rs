@@ -166,6 +166,8 @@ fn rewrite(path: &Path, index: &FileIndex, kept: &[usize]) -> Result<(), Error> 
     let temporary = path.with_extension("tmp");
     let written = write_kept(path, &temporary, index, kept).and_then(|new| {
         fs::rename(&temporary, path)?;
+        // The new name is on the disk before anything that the old file had is counted as gone.
+        File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
         Ok(new)
     });
     match written {

@@ -137,6 +137,8 @@ impl Writer {
     pub fn rotate(&mut self) -> io::Result<()> {
         if let Some(growing) = self.file.take() {
             growing.file.sync_all()?;
+            // Its name too, or the file could be nowhere after the machine has lost its power.
+            File::open(&self.directory)?.sync_all()?;
             // A full disk has no room for it, and a reader can do without.
             let _ = growing.index.keep(&growing.path);
         }
