@@ -17,9 +17,10 @@ use crate::analysis::ANALYSES;
 use crate::error::Error;
 use crate::frontend::terminal;
 use crate::output::{OUTPUTS, Options, Output, can_draw, find, find_by_file_name, measure};
+use crate::recording::reader::is_recording;
 use crate::report::Report;
-use crate::session::{Request, Session, target};
-use crate::{check, clean, diff, list, run, serve};
+use crate::session::{Request, Session, recorded, target};
+use crate::{check, clean, diff, list, record, run, serve};
 
 pub use wanted::Wanted;
 
@@ -52,7 +53,7 @@ pub struct Destination {
 /// What every analysis takes.
 #[derive(Debug, Clone, Args)]
 struct Question {
-    /// Process id or segment file; by default the newest segment of yours
+    /// Process id, segment file or recording; by default the newest segment of yours
     target: Option<String>,
     #[command(flatten)]
     wanted: Wanted,
@@ -76,6 +77,7 @@ pub fn command() -> Command {
         .subcommand(list::List::augment_args(Command::new("list")))
         .subcommand(run::Run::augment_args(Command::new("run")))
         .subcommands(analyses)
+        .subcommand(record::Record::augment_args(Command::new("record")))
         .subcommand(diff::Diff::augment_args(Command::new("diff")))
         .subcommand(check::Check::augment_args(Command::new("check")))
         .subcommand(serve::Serve::augment_args(Command::new("serve")))
@@ -94,6 +96,7 @@ pub fn dispatch(matches: &ArgMatches) -> Result<ExitCode, Error> {
         Some(("list", matches)) => list::show(&parsed(matches)),
         Some(("clean", matches)) => clean::clean(&parsed(matches)),
         Some(("run", matches)) => run::run(&parsed(matches)),
+        Some(("record", matches)) => record::record(&parsed(matches)),
         Some(("diff", matches)) => diff::diff(&parsed(matches)),
         Some(("serve", matches)) => serve::serve(&parsed(matches)),
         Some(("check", matches)) => check::check(&parsed(matches)),
@@ -107,9 +110,14 @@ fn answer(name: &str, matches: &ArgMatches) -> Result<ExitCode, Error> {
     let question: Question = parsed(matches);
     let request = question.wanted.request(&question.destination)?;
     let path = target::resolve(question.target.as_deref())?;
-    let mut session = Session::open(&path, &request)?;
     let entry = crate::analysis::find(name).expect("every other subcommand is an analysis");
     let asked = entry.question(matches).unwrap_or_else(|error| error.exit());
+    let mut session = match asked.window() {
+        Some((since, until)) if is_recording(&path) => {
+            recorded::between(&path, since, until, &request)?
+        }
+        _ => Session::open(&path, &request)?,
+    };
     if let Some(time) = asked.watched() {
         session = watch(session, time, &request)?;
     }
@@ -155,6 +163,15 @@ pub fn one_line(error: &Error) -> String {
 }
 
 impl Destination {
+    /// The standard output, in this form or as text.
+    pub fn standard_output(format: Option<String>) -> Destination {
+        Destination {
+            format,
+            output: None,
+            measure: None,
+        }
+    }
+
     /// The form of the answer.
     ///
     /// # Errors

@@ -14,14 +14,15 @@ use crate::cli::{Destination, Wanted};
 use crate::comparison::{Comparison, Profile, between, sections};
 use crate::error::Error;
 use crate::report::{Body, Fact, Report, Section, Value};
-use crate::session::{Request, Session, target};
+use crate::session::{Request, Session, recorded, target};
 
 /// Rows that people want to see.
 const USUAL_ROWS: usize = 20;
 
 /// What changed between two targets, call stack by call stack, and what of that is no chance
 ///
-/// A target is a process id, a segment file, or a baseline that `check --write-baseline` made.
+/// A target is a process id, a segment file, a recording, or a baseline that
+/// `check --write-baseline` made. DIR@14:05, DIR@90s and DIR@-5m are moments of a recording.
 ///
 /// Call stacks are paired by function and module names, so two builds compare: lines, clones such
 /// as `.isra.0`, hashes of Rust symbols and versions of libraries are left out, and a function
@@ -38,7 +39,7 @@ const USUAL_ROWS: usize = 20;
 /// `check --runs 5` several, and it tells that noise from a change.
 #[derive(Debug, Args)]
 pub struct Diff {
-    /// What was: a process id, a segment file or a baseline
+    /// What was: a process id, a segment file, a baseline, or a moment of a recording
     before: String,
     /// What is: the same
     after: String,
@@ -54,7 +55,6 @@ pub struct Diff {
 /// Something that can be compared.
 enum Side {
     Process(Box<Session>),
-    /// Recordings will be here too, once there are some.
     Kept(Box<Profile>),
 }
 
@@ -117,6 +117,11 @@ fn is_one_process(before: &Session, after: &Session) -> bool {
 
 impl Side {
     fn open(target: &str, request: &Request) -> Result<Side, Error> {
+        let (target, at) = recorded::with_moment(target);
+        let request = &Request {
+            at: at.or(request.at),
+            ..request.clone()
+        };
         let path = target::resolve(Some(target))?;
         if begins_as_baseline(&path) {
             return Ok(Side::Kept(baseline::read(&path)?.into()));

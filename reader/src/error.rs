@@ -102,6 +102,30 @@ pub enum Error {
         /// What is wrong there, as a phrase.
         problem: String,
     },
+    /// A recording has more processes than one, and it was not said which is meant.
+    #[error("{} has several processes: {}", path.display(), list_of(processes))]
+    ManyProcesses {
+        /// The recording.
+        path: PathBuf,
+        /// Who they are, those that were recorded last first.
+        processes: Vec<String>,
+    },
+    /// A recording has not the process that was asked for.
+    #[error("{} has no process {wanted}; it has {}", path.display(), list_of(processes))]
+    NotInRecording {
+        /// The recording.
+        path: PathBuf,
+        /// What was asked for.
+        wanted: String,
+        /// Who there is, those that were recorded last first.
+        processes: Vec<String>,
+    },
+    /// A directory has no recording in it.
+    #[error("{} has no recording in it", path.display())]
+    NoRecording {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The library to preload was not found.
     #[error("libmemshim.so is not in {}", directories(searched))]
     NoShim {
@@ -197,6 +221,11 @@ impl Error {
                 io::ErrorKind::NotFound => Some("`memshim-reader list` shows what can be read."),
                 _ => None,
             },
+            Error::ManyProcesses { .. } => Some("Say which with --process PID or --process NAME."),
+            Error::NoRecording { .. } => {
+                Some("`memshim-reader record --all --output DIR` makes one.")
+            }
+            Error::NotInRecording { .. } => None,
             Error::TooShort { .. } | Error::Damaged { .. } => {
                 Some("The file was cut or overwritten; `memshim-reader list` shows others.")
             }

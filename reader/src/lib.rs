@@ -36,6 +36,8 @@ pub mod metrics;
 pub mod moment;
 pub mod output;
 pub mod quantity;
+pub mod record;
+pub mod recording;
 pub mod report;
 pub mod run;
 pub mod serve;

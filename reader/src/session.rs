@@ -5,6 +5,7 @@
 mod filter;
 mod naming;
 mod processes;
+pub mod recorded;
 pub mod target;
 
 use std::collections::HashSet;
@@ -15,6 +16,8 @@ use std::time::Duration;
 use crate::analysis::{self, Question, Stacks, Subject};
 use crate::error::Error;
 use crate::history::{History, SiteIndex};
+use crate::moment::Moment;
+use crate::recording::reader::is_recording;
 use crate::report::{Body, Column, Report, Section, Stack, Table, Unit, Value};
 use crate::source::Segment;
 use crate::source::directory::Name;
@@ -33,6 +36,10 @@ pub struct Request {
     pub filter: Filter,
     /// More places with binaries or debug files.
     pub symbol_directories: Vec<PathBuf>,
+    /// Of a recording: the moment that is asked about; its end by default.
+    pub at: Option<Moment>,
+    /// Of a recording: the process that is asked about, by id or by name.
+    pub process: Option<String>,
     /// Leave addresses as they are.
     pub without_symbols: bool,
     /// Whether people will read the answer.
@@ -46,6 +53,8 @@ pub struct Session {
     earlier: Option<History>,
     modules: Vec<symbols::Module>,
     symbols: Option<Symbols>,
+    /// What an answer says of the recording that it is from.
+    recorded: Vec<Section>,
 }
 
 /// The names of a process's code that were found so far, for the next reading of its segment.
@@ -56,12 +65,15 @@ pub struct Names {
 }
 
 impl Session {
-    /// Reads the segment in the file `path`.
+    /// Reads the segment in the file `path`, or that of a process and moment in a recording.
     ///
     /// # Errors
     ///
-    /// Those of [`Segment::open`].
+    /// Those of [`Segment::open`], and of a recording those of [`recorded::open`].
     pub fn open(path: &Path, request: &Request) -> Result<Session, Error> {
+        if is_recording(path) {
+            return recorded::open(path, request);
+        }
         let segment = Segment::open(path)?;
         Ok(Session::of(&segment, request))
     }
@@ -113,7 +125,9 @@ impl Session {
     /// Reads an open segment.
     pub fn of(segment: &Segment, request: &Request) -> Session {
         let mut history = History::of(segment);
-        history.process.successor = successor(&segment.path);
+        if segment.frozen().is_none() {
+            history.process.successor = successor(&segment.path);
+        }
         if let Some(part) = request.filter.part(&history) {
             history.restrict(part);
         }
@@ -132,6 +146,7 @@ impl Session {
             earlier: None,
             modules,
             symbols,
+            recorded: Vec::new(),
         }
     }
 
@@ -143,6 +158,7 @@ impl Session {
         let selected = subject.selected;
         self.name_frames(&mut report);
         question.finish(&self.subject(request, selected), &mut report);
+        report.sections.extend(self.recorded.iter().cloned());
         report
     }
 

@@ -33,6 +33,7 @@ use std::time::Duration;
 use clap::{ArgMatches, Args, Command};
 
 use crate::history::{History, Site, SiteIndex};
+use crate::moment::Moment;
 use crate::report::{Report, Section};
 
 pub(crate) use patterns::frame_to_change;
@@ -54,6 +55,9 @@ pub const ANALYSES: &[Entry] = &[
     Entry::of::<export::Export>(),
 ];
 
+/// From one moment to another, each where it was said.
+pub type Window = (Option<Moment>, Option<Moment>);
+
 /// A question about a history.
 ///
 /// The doc comment of its type is its line of help, its fields are its own flags.
@@ -69,6 +73,12 @@ pub trait Analysis: Args {
         None
     }
 
+    /// The ends of the time that it is about, where it is about more than a moment; see
+    /// [`Question::window`].
+    fn window(&self) -> Option<Window> {
+        None
+    }
+
     /// What is left to do once the frames have names; most have nothing.
     fn finish(&self, _subject: &Subject<'_>, _report: &mut Report) {}
 }
@@ -78,6 +88,10 @@ pub trait Analysis: Args {
 pub trait Question {
     /// How long to watch a running process before asking; see [`Subject::earlier`].
     fn watched(&self) -> Option<Duration>;
+
+    /// The ends of the time that it is about, of which a recording has readings of its own; none
+    /// for a question about one moment.
+    fn window(&self) -> Option<Window>;
 
     /// The answer with frames that are addresses.
     fn ask(&self, subject: &Subject<'_>) -> Report;
@@ -89,6 +103,10 @@ pub trait Question {
 impl<A: Analysis> Question for A {
     fn watched(&self) -> Option<Duration> {
         Analysis::watched(self)
+    }
+
+    fn window(&self) -> Option<Window> {
+        Analysis::window(self)
     }
 
     fn ask(&self, subject: &Subject<'_>) -> Report {

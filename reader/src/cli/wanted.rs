@@ -61,6 +61,17 @@ pub struct Wanted {
         help_heading = "What counts"
     )]
     born_until: Option<Moment>,
+    /// Of a recording: as it was then, -5m before its end, @14:05 in UTC
+    #[arg(
+        long,
+        value_name = "MOMENT",
+        allow_hyphen_values = true,
+        help_heading = "Recordings"
+    )]
+    at: Option<Moment>,
+    /// Of a recording: the process with this id or program name
+    #[arg(long, value_name = "PROCESS", help_heading = "Recordings")]
+    process: Option<String>,
     /// Look for binaries and debug files here too; may be given several times
     #[arg(long, value_name = "DIR")]
     symbol_dir: Vec<PathBuf>,
@@ -82,6 +93,8 @@ impl Wanted {
             filter: self.filter(),
             symbol_directories: self.symbol_dir.clone(),
             without_symbols: self.no_symbols,
+            at: self.at,
+            process: self.process.clone(),
             is_for_people: destination.is_for_people()?,
         })
     }

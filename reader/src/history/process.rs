@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use crate::source::process::{Liveness, Stat, boot_id, liveness, stat};
-use crate::source::{End, Identity, Issues, Segment};
+use crate::source::{End, Frozen, Identity, Issues, Segment};
 
 /// Where a program is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,16 @@ pub enum State {
 }
 
 impl State {
+    fn of(end: End, liveness: Liveness) -> State {
+        match (end, liveness) {
+            (End::Exited, _) => State::Exited,
+            (End::Replaced, _) => State::Replaced,
+            (_, Liveness::Alive) => State::Running,
+            (_, Liveness::Dead) => State::Killed,
+            (_, Liveness::Unknown) => State::Unknown,
+        }
+    }
+
     /// The stable name, as it stands in JSON.
     pub fn name(self) -> &'static str {
         match self {
@@ -44,6 +54,8 @@ pub struct Process {
     pub stat: Option<Stat>,
     /// Whether nobody writes its segment any more.
     pub is_gone: bool,
+    /// Whether it is told of as it was at a moment that a recording kept.
+    pub is_past: bool,
     /// The program that it became by exec, where that has a segment too.
     pub successor: Option<String>,
 }
@@ -52,18 +64,15 @@ impl Process {
     /// The process that wrote a segment.
     pub fn of(segment: &Segment, issues: &mut Issues) -> Process {
         let identity = segment.identity(issues);
+        if let Some(frozen) = segment.frozen() {
+            return Process::then(identity, frozen);
+        }
         let is_other_boot = boot_id().is_some_and(|id| id != identity.boot_id);
         let liveness = match is_other_boot {
             true => Liveness::Dead,
             false => liveness(identity.pid, identity.start_time),
         };
-        let state = match (identity.end, liveness) {
-            (End::Exited, _) => State::Exited,
-            (End::Replaced, _) => State::Replaced,
-            (_, Liveness::Alive) => State::Running,
-            (_, Liveness::Dead) => State::Killed,
-            (_, Liveness::Unknown) => State::Unknown,
-        };
+        let state = State::of(identity.end, liveness);
         let stat = match liveness {
             Liveness::Alive => stat(identity.pid),
             Liveness::Dead | Liveness::Unknown => None,
@@ -73,7 +82,20 @@ impl Process {
             state,
             stat,
             is_gone: liveness == Liveness::Dead,
+            is_past: false,
             successor: None,
+        }
+    }
+
+    /// The process as it was when its segment was copied; whoever has its id by now is not asked.
+    fn then(identity: Identity, frozen: &Frozen) -> Process {
+        Process {
+            state: State::of(identity.end, frozen.liveness),
+            identity,
+            stat: None,
+            is_gone: true,
+            is_past: true,
+            successor: frozen.successor.clone(),
         }
     }
 

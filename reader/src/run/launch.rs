@@ -7,6 +7,8 @@ use std::io::ErrorKind;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 
 use crate::error::Error;
 use crate::run::{family, library, program, say, signals};
@@ -53,6 +55,20 @@ impl Ended {
 /// [`Error::NoShim`] before it is started, and [`Error::Spawn`] where the system cannot start it
 /// for another reason than that it is not there.
 pub(crate) fn to_its_end(command: &[OsString], settings: &[(&str, &str)]) -> Result<Launch, Error> {
+    beside(command, settings, |_, _| {})
+}
+
+/// The same, while `meanwhile` works beside the command: it is given the number of the run, and a
+/// receiver that is hung up on when the command has ended.
+///
+/// # Errors
+///
+/// As [`to_its_end`].
+pub(crate) fn beside(
+    command: &[OsString],
+    settings: &[(&str, &str)],
+    meanwhile: impl FnOnce(u64, Receiver<()>),
+) -> Result<Launch, Error> {
     let library = library::find()?;
     let (name, arguments) = command.split_first().expect("clap wants at least one");
     let obstacle = program::obstacle(name);
@@ -75,7 +91,16 @@ pub(crate) fn to_its_end(command: &[OsString], settings: &[(&str, &str)]) -> Res
         Err(source) => return not_started(name, source),
     };
     forwarding.to(child.id());
-    let waited = child.wait();
+    let (ended, is_ended) = mpsc::channel();
+    let waited = thread::scope(|scope| {
+        let waiting = scope.spawn(move || {
+            let waited = child.wait();
+            drop(ended);
+            waited
+        });
+        meanwhile(run, is_ended);
+        waiting.join().expect("waiting does not panic")
+    });
     forwarding.end();
     Ok(Launch::Ended(Ended {
         status: waited.map_err(|source| spawn_error(name, source))?,

@@ -9,7 +9,7 @@ pub(crate) mod family;
 pub(crate) mod launch;
 mod library;
 mod program;
-mod signals;
+pub(crate) mod signals;
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -2,10 +2,15 @@
 
 #![allow(unsafe_code)]
 
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::thread;
+use std::time::Duration;
 
 /// What a supervisor or a user at another terminal sends to end a program.
 const FORWARDED: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
+
+/// Added to the number of a signal that ended this process, as shells do.
+const SIGNALLED: i32 = 128;
 
 /// The program's process, 0 before it runs and after it ended.
 static CHILD: AtomicI32 = AtomicI32::new(0);
@@ -48,8 +53,51 @@ impl Forwarding {
     }
 }
 
+/// Whether somebody asked this process to stop.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// From its beginning on, the signals of [`FORWARDED`] ask this process to come to an end.
+pub(crate) struct Stopping {}
+
+impl Stopping {
+    /// Begins to note the signals; one that is ignored, as under nohup, stays ignored.
+    pub(crate) fn begin() -> Stopping {
+        for signal in FORWARDED {
+            install(signal, stop);
+        }
+        Stopping {}
+    }
+
+    /// Whether a signal came.
+    pub(crate) fn is_asked(&self) -> bool {
+        // Relaxed: nothing else is published with it.
+        STOP.load(Ordering::Relaxed)
+    }
+
+    /// Waits for so long.
+    pub(crate) fn wait(&self, time: Duration) {
+        thread::sleep(time);
+    }
+}
+
+/// The handler: a second signal ends the process at once, in case it is stuck.
+extern "C" fn stop(signal: i32, _info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
+    // Relaxed: nothing else is published with it.
+    if STOP.swap(true, Ordering::Relaxed) {
+        // SAFETY: _exit is allowed in a signal handler (signal-safety(7)) and does not return.
+        unsafe { libc::_exit(SIGNALLED + signal) };
+    }
+}
+
 /// Installs the handler for one signal; gives what was there.
 fn catch(signal: i32) -> libc::sigaction {
+    install(signal, hand_on)
+}
+
+/// A handler as SA_SIGINFO has it.
+type Handler = extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void);
+
+fn install(signal: i32, handler: Handler) -> libc::sigaction {
     // SAFETY: all zeros is a valid sigaction: the default action, no flags, an empty mask.
     let mut before: libc::sigaction = unsafe { std::mem::zeroed() };
     // SAFETY: a null new action only asks; `before` outlives the call.
@@ -58,7 +106,7 @@ fn catch(signal: i32) -> libc::sigaction {
         return before;
     }
     let mut action = before;
-    action.sa_sigaction = hand_on as extern "C" fn(_, _, _) as usize;
+    action.sa_sigaction = handler as usize;
     action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
     // SAFETY: the handler only calls what signal-safety(7) allows and keeps errno.
     unsafe { libc::sigaction(signal, &action, std::ptr::null_mut()) };

@@ -28,7 +28,7 @@ pub enum Users {
 }
 
 /// What the name of a segment file says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name {
     /// The process.
     pub pid: u32,

@@ -10,7 +10,9 @@ pub mod clock;
 pub mod cost;
 pub mod directory;
 pub mod file;
+pub mod frozen;
 pub mod identity;
+pub mod image;
 pub mod issue;
 pub mod limit;
 pub mod maps;
@@ -36,7 +38,9 @@ pub use bytes::Bytes;
 pub use clock::Clock;
 pub use cost::Cost;
 pub use file::FileWords;
+pub use frozen::Frozen;
 pub use identity::{Bypass, End, Identity, Origin};
+pub use image::Image;
 pub use issue::{Issue, Issues};
 pub use memshim_abi::counters::Subject;
 pub use memshim_abi::event::Kind;
@@ -65,6 +69,8 @@ pub struct Segment {
     pub stored_bytes: u64,
     words: Box<dyn Stored>,
     header: Header,
+    /// The moment of which it is a copy; `None` for the segment itself.
+    frozen: Option<Frozen>,
 }
 
 /// Words of a segment, wherever they are stored.
@@ -115,6 +121,22 @@ impl Segment {
         Segment::attach(path, bytes.len(), bytes.len(), Box::new(bytes))
     }
 
+    /// A segment as it was at a moment that is past; `path` is where that is kept.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Segment::from_bytes`].
+    pub fn of_image(
+        path: &Path,
+        stored_bytes: u64,
+        image: Image,
+        frozen: Frozen,
+    ) -> Result<Segment, Error> {
+        let mut segment = Segment::attach(path, image.file_bytes, stored_bytes, Box::new(image))?;
+        segment.frozen = Some(frozen);
+        Ok(segment)
+    }
+
     fn attach(
         path: &Path,
         file_bytes: u64,
@@ -133,6 +155,7 @@ impl Segment {
                 stored_bytes,
                 words,
                 header,
+                frozen: None,
             }),
             Attach::TooShort => Err(Error::TooShort {
                 path,

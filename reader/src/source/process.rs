@@ -6,11 +6,13 @@ use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
+use serde::{Deserialize, Serialize};
+
 /// Clock ticks of proc(5) in a second; the kernel shows the same number on every machine.
 const USER_TICKS_PER_SECOND: u64 = 100;
 
 /// Whether the process that wrote a segment is still there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Liveness {
     /// It runs, perhaps by now as another program.
     Alive,
@@ -64,6 +66,16 @@ pub fn liveness(pid: u32, start_time: u64) -> Liveness {
         None if stat(std::process::id()).is_some() => Liveness::Dead,
         None => Liveness::Unknown,
     }
+}
+
+/// Bytes of a process that are in memory (VmRSS, proc_pid_status(5)).
+pub fn resident_bytes(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.split_ascii_whitespace().next()?.parse().ok()?;
+    kibibytes.checked_mul(1024)
 }
 
 /// The id of the running boot, as the two words that a segment keeps, the upper half first.

@@ -194,7 +194,11 @@ impl Segment {
 
     /// How its ticks become time.
     pub fn clock(&self) -> Clock {
-        Clock::of(self.header())
+        let clock = Clock::of(self.header());
+        match self.frozen() {
+            Some(frozen) => frozen.clock(clock),
+            None => clock,
+        }
     }
 
     /// The heap at its largest.

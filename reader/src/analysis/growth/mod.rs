@@ -67,6 +67,10 @@ impl Analysis for Growth {
         self.watched_ns.map(Duration::from_nanos)
     }
 
+    fn window(&self) -> Option<crate::analysis::Window> {
+        Some((self.since, self.until))
+    }
+
     fn sections(&self, subject: &Subject<'_>) -> Vec<Section> {
         let history = subject.history;
         let (window, changes) = match subject.earlier {

@@ -81,6 +81,13 @@ pub(crate) fn sections(history: &History) -> Vec<Section> {
             Body::Facts(facts),
         )]
     };
+    if history.process.is_past {
+        return unknown(
+            "a recording keeps how much of the process was in memory, see snapshots over time, and \
+             not where"
+                .to_owned(),
+        );
+    }
     if !history.process.is_alive() {
         return unknown("the process is gone, and what was resident with it".to_owned());
     }

@@ -1,0 +1,85 @@
+//! Whose segments a recorder looks at.
+
+#![forbid(unsafe_code)]
+
+use crate::error::Error;
+use crate::run::family;
+use crate::session::target;
+use crate::source::directory::{Found, Name, Users, find};
+use crate::source::process::{Liveness, liveness};
+
+/// The programs that are recorded.
+#[derive(Debug)]
+pub(crate) enum Follow {
+    /// One process, whatever programs it executes.
+    Process(Name),
+    /// A segment that lies in no usual place.
+    File(Found),
+    /// A command and all that it started.
+    Run(u64),
+    /// Every program of these users.
+    Everything(Users),
+}
+
+impl Follow {
+    /// The process or segment that `target` means.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`target::resolve`], and [`Error::Foreign`] for a file whose name is no segment's.
+    pub(crate) fn target(target: &str) -> Result<Follow, Error> {
+        let path = target::resolve(Some(target))?;
+        let name = path.file_name().and_then(Name::parse);
+        let name = name.ok_or_else(|| Error::Foreign { path: path.clone() })?;
+        let is_usual = find(Users::All).iter().any(|found| found.path == path);
+        match is_usual {
+            true => Ok(Follow::Process(name)),
+            false => Ok(Follow::File(Found { name, path })),
+        }
+    }
+
+    /// Every program of this user, or of all.
+    pub(crate) fn everything(is_of_all_users: bool) -> Follow {
+        Follow::Everything(match is_of_all_users {
+            true => Users::All,
+            false => Users::Own,
+        })
+    }
+
+    /// The command with this number, and all that it started.
+    pub(crate) fn run(run: u64) -> Follow {
+        Follow::Run(run)
+    }
+
+    /// The segments there are now, but that of the recorder itself.
+    pub(crate) fn segments(&self) -> Vec<Found> {
+        let mut found = match self {
+            Follow::File(found) => vec![found.clone()],
+            Follow::Run(run) => family::members(*run),
+            Follow::Everything(users) => find(*users),
+            Follow::Process(name) => {
+                let same =
+                    |it: &Found| (it.name.pid, it.name.start_time) == (name.pid, name.start_time);
+                find(Users::All).into_iter().filter(same).collect()
+            }
+        };
+        let own = std::process::id();
+        found.retain(|found| found.name.pid != own);
+        found
+    }
+
+    /// Whether there will be nothing more to record.
+    pub(crate) fn is_over(&self) -> bool {
+        let name = match self {
+            Follow::Process(name) => name,
+            Follow::File(found) => &found.name,
+            Follow::Run(_) | Follow::Everything(_) => return false,
+        };
+        liveness(name.pid, name.start_time) == Liveness::Dead
+    }
+
+    /// Whether a segment whose process was dead before the recorder came is wanted too.
+    pub(crate) fn wants_dead(&self) -> bool {
+        !matches!(self, Follow::Everything(_))
+    }
+}

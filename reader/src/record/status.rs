@@ -1,0 +1,132 @@
+//! What a recording holds, how whole it is, and what making it cost.
+
+#![forbid(unsafe_code)]
+
+use std::path::Path;
+
+use crate::error::Error;
+use crate::recording::Recording;
+use crate::report::{Body, Column, Fact, Report, Section, Table, Unit, Value};
+
+/// The recording as a report.
+///
+/// # Errors
+///
+/// Those of [`Recording::open`].
+pub(crate) fn report(directory: &Path) -> Result<Report, Error> {
+    let recording = Recording::open(directory)?;
+    let mut report = Report::new("record");
+    report.sections = vec![
+        Section::new("recording", "Recording", Body::Facts(holdings(&recording))),
+        Section::new(
+            "cost",
+            "What the last recorder cost",
+            Body::Facts(cost(&recording)),
+        ),
+        processes(&recording),
+    ];
+    Ok(report)
+}
+
+fn holdings(recording: &Recording) -> Vec<Fact> {
+    let life = recording.life();
+    let files = recording.files.iter();
+    let snapshots: usize = files.clone().map(|file| file.index.entries.len()).sum();
+    let bytes: u64 = files.map(|file| file.index.bytes).sum();
+    let end_unix_ns = life.start_unix_ns.saturating_add(life.age_ns);
+    let mut facts = vec![
+        Fact::new(
+            "directory",
+            "directory",
+            Value::text(recording.path.to_string_lossy()),
+        ),
+        Fact::new("from_unix_ns", "from", Value::Time(life.start_unix_ns)),
+        Fact::new("until_unix_ns", "until", Value::Time(end_unix_ns)),
+        Fact::new("files", "files", Value::Count(recording.files.len() as u64)),
+        Fact::new("bytes", "size", Value::Bytes(bytes)),
+        Fact::new("snapshots", "snapshots", Value::Count(snapshots as u64)),
+    ];
+    for (path, tear) in recording.tears() {
+        let text = format!("{} at {}: {}", path.display(), tear.offset, tear.problem);
+        facts.push(Fact::new("torn", "torn", Value::Text(text)));
+    }
+    for (path, error) in &recording.unreadable {
+        let text = format!("{}: {error}", path.display());
+        facts.push(Fact::new("unreadable", "unreadable", Value::Text(text)));
+    }
+    facts
+}
+
+fn cost(recording: &Recording) -> Vec<Fact> {
+    let Some(round) = recording.last_round() else {
+        return Vec::new();
+    };
+    let time_ns = round.unix_ns.saturating_sub(round.started_unix_ns);
+    let share = round.cpu_ns as f64 / time_ns.max(1) as f64 * 100.0;
+    vec![
+        Fact::new(
+            "started_unix_ns",
+            "started",
+            Value::Time(round.started_unix_ns),
+        ),
+        Fact::new("looked_unix_ns", "last look", Value::Time(round.unix_ns)),
+        Fact::new("processes", "processes", Value::Count(round.processes)),
+        Fact::new(
+            "written_snapshots",
+            "snapshots written",
+            Value::Count(round.snapshots),
+        ),
+        Fact::new(
+            "written_bytes",
+            "written",
+            Value::Bytes(round.written_bytes),
+        ),
+        Fact::new("cpu_ns", "processor time", Value::Duration(round.cpu_ns)),
+        Fact::new("cpu_percent", "of a core", Value::Percent(share)),
+        Fact::new(
+            "resident_bytes",
+            "memory",
+            Value::Bytes(round.resident_bytes),
+        ),
+        Fact::new(
+            "left_out",
+            "segments left out",
+            Value::Count(round.left_out),
+        ),
+        Fact::new(
+            "paused_ns",
+            "waited for room",
+            Value::Duration(round.paused_ns),
+        ),
+    ]
+}
+
+fn processes(recording: &Recording) -> Section {
+    let mut table = Table::new(vec![
+        Column::new("pid", "pid", Unit::Id),
+        Column::new("parent_pid", "parent", Unit::Id),
+        Column::new("program", "program", Unit::Text),
+        Column::new("snapshots", "snapshots", Unit::Count),
+        Column::new("bytes", "size", Unit::Bytes),
+        Column::new("last_unix_ns", "last", Unit::Time),
+        Column::new("live_bytes", "live then", Unit::Bytes),
+    ]);
+    for (process, last_unix_ns) in recording.processes() {
+        let (mut count, mut bytes, mut live_bytes) = (0, 0, 0);
+        for place in recording.snapshots(&process.key) {
+            count += 1;
+            bytes += place.entry.bytes;
+            live_bytes = place.entry.live_bytes;
+        }
+        table.rows.push(vec![
+            Value::Id(process.key.pid.into()),
+            Value::Id(process.parent_pid.into()),
+            Value::text(&*process.program),
+            Value::Count(count),
+            Value::Bytes(bytes),
+            Value::Time(last_unix_ns),
+            Value::Bytes(live_bytes),
+        ]);
+    }
+    Section::new("processes", "Processes", Body::Table(table))
+}
