@@ -37,7 +37,14 @@ fn a_busy_program_becomes_coarse_and_keeps_to_its_budget() {
     // The burst, as much again for a busy machine's late looks, and four times the budget.
     let (own_ns, cpu_ns) = (number(&report, "own_cost_ns"), number(&report, "cpu_ns"));
     assert!(own_ns < 4e6 + 0.02 * cpu_ns, "{own_ns} of {cpu_ns} ns");
-    assert!(report.fact("allocated_objects").covers(1e7));
+    // One interval of twenty misses the truth, so only one that misses it by far is wrong;
+    // the nightly tests count how many do.
+    let objects = report.fact("allocated_objects");
+    let width = objects.high - objects.low;
+    assert!(
+        (objects.low - width..=objects.high + width).contains(&1e7),
+        "{objects:?}"
+    );
 }
 
 #[test]
