@@ -6,6 +6,8 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
 
+use crate::alert::Alerts;
+use crate::alert::rules::Rules;
 use crate::error::Error;
 use crate::output::format;
 use crate::record::follow::Follow;
@@ -32,6 +34,7 @@ pub(crate) struct Recorder {
     paused_since_ns: Option<u64>,
     is_first_look: bool,
     cpu_at_start_ns: u64,
+    alerts: Option<Alerts>,
 }
 
 /// What is known of a program that was recorded.
@@ -68,7 +71,16 @@ impl Recorder {
             paused_since_ns: None,
             is_first_look: true,
             cpu_at_start_ns: cpu_ns(),
+            alerts: None,
         })
+    }
+
+    /// The same recorder, which tells of what these rules say.
+    pub(crate) fn with_alerts(mut self, rules: Option<Rules>) -> Recorder {
+        let directory = self.writer.directory();
+        let before = Recording::open(directory).ok();
+        self.alerts = rules.map(|rules| Alerts::begin(rules, directory, before.as_ref()));
+        self
     }
 
     /// Writes a snapshot of each program that changed since the last look.
@@ -105,6 +117,9 @@ impl Recorder {
         if is_due {
             self.rotate(now_unix_ns);
         }
+        if let Some(alerts) = &mut self.alerts {
+            alerts.look(found, now_unix_ns);
+        }
     }
 
     /// Forgets the programs whose segments were removed.
@@ -123,6 +138,9 @@ impl Recorder {
     pub(crate) fn end(&mut self, follow: &Follow, now_unix_ns: u64) {
         self.look(&follow.segments(), now_unix_ns);
         self.rotate(now_unix_ns);
+        if let Some(alerts) = &mut self.alerts {
+            alerts.end();
+        }
         let seconds = now_unix_ns.saturating_sub(self.round.started_unix_ns) as f64 / 1e9;
         let cpu_seconds = self.round.cpu_ns as f64 / 1e9;
         say(&format!(

@@ -2,8 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+use std::cmp::Reverse;
 use std::path::Path;
 
+use crate::alert::kept::Kept;
+use crate::alert::standing::Standing;
 use crate::error::Error;
 use crate::recording::Recording;
 use crate::report::{Body, Column, Fact, Report, Section, Table, Unit, Value};
@@ -25,7 +28,65 @@ pub(crate) fn report(directory: &Path) -> Result<Report, Error> {
         ),
         processes(&recording),
     ];
+    if let Some(kept) = Kept::read(directory) {
+        report.sections.push(alerts(&kept));
+        report.sections.push(actions(&kept));
+    }
     Ok(report)
+}
+
+/// How every alert stands that has fired, those that are firing first.
+fn alerts(kept: &Kept) -> Section {
+    let text = |key, title| Column::new(key, title, Unit::Text);
+    let mut table = Table::new(vec![
+        text("state", "state"),
+        Column::new("fired_unix_ns", "since", Unit::Time),
+        text("alert", "alert"),
+        text("program", "program"),
+        text("summary", "what"),
+    ]);
+    let mut standing: Vec<&Standing> = kept.standing.iter().collect();
+    standing.sort_by_key(|it| Reverse((it.fired_unix_ns, it.told_unix_ns)));
+    for one in standing {
+        let (state, unix_ns) = match (one.fired_unix_ns, one.since_unix_ns, one.resolved_unix_ns) {
+            (Some(fired), ..) => ("firing", Some(fired)),
+            (None, Some(since), _) => ("holds, not yet told", Some(since)),
+            (None, None, Some(resolved)) => ("over", Some(resolved)),
+            (None, None, None) => ("happened", one.told_unix_ns),
+        };
+        table.rows.push(vec![
+            Value::text(state),
+            unix_ns.map_or(Value::Unknown, Value::Time),
+            Value::text(&*one.alert),
+            Value::text(&*one.program),
+            Value::text(&*one.summary),
+        ]);
+    }
+    Section::new("alerts", "Alerts", Body::Table(table))
+}
+
+/// Whether those who should be told were.
+fn actions(kept: &Kept) -> Section {
+    let mut table = Table::new(vec![
+        Column::new("action", "action", Unit::Text),
+        Column::new("told", "told", Unit::Count),
+        Column::new("failed", "failed", Unit::Count),
+        Column::new("dropped", "dropped", Unit::Count),
+        Column::new("held_back", "held back", Unit::Count),
+        Column::new("trouble", "trouble", Unit::Text),
+    ]);
+    let rows = kept.actions.iter().map(|tally| {
+        vec![
+            Value::text(&*tally.action),
+            Value::Count(tally.told),
+            Value::Count(tally.failed),
+            Value::Count(tally.dropped),
+            Value::Count(tally.held_back),
+            Value::text(&*tally.trouble),
+        ]
+    });
+    table.rows = rows.collect();
+    Section::new("actions", "Who was told", Body::Table(table))
 }
 
 fn holdings(recording: &Recording) -> Vec<Fact> {
