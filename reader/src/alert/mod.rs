@@ -43,9 +43,10 @@ use standing::{Change, Standing};
 use watch::Watch;
 use words::Told;
 
-/// After a look that took so long comes a pause of so many times that, which keeps alerts at one
-/// percent of a core however many processes there are.
-const PAUSE: u32 = 100;
+/// After a look that took so long comes a pause of so many times that, which keeps alerts at two
+/// percent of a core however many processes there are, but never so long that alerts come late.
+const PAUSE: u32 = 50;
+const PAUSE_MOST: Duration = Duration::from_secs(30);
 
 /// How long what is still to be told may take when the recorder ends.
 const GRACE: Duration = Duration::from_secs(10);
@@ -123,7 +124,7 @@ impl Alerts {
             }
         }
         self.keep();
-        self.due = Instant::now() + begun.elapsed() * PAUSE;
+        self.due = Instant::now() + (begun.elapsed() * PAUSE).min(PAUSE_MOST);
     }
 
     /// Takes one rule to every program that it is about.

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod follow;
+mod guard;
 mod recorder;
 mod status;
 
@@ -27,6 +28,7 @@ use crate::run::launch::{self, Launch};
 use crate::run::signals::Stopping;
 
 use follow::Follow;
+use guard::{Guard, Mark};
 use recorder::Recorder;
 
 /// How often the recorder looks whether it was told to stop.
@@ -69,6 +71,14 @@ pub struct Record {
     /// Stop after so long
     #[arg(long = "for", value_name = "DURATION", value_parser = quantity::duration_ns)]
     time_ns: Option<u64>,
+    /// Keep a snapshot of the moment when so much is live: 512MiB, or 80% of the memory limit
+    ///
+    /// Marks are looked at every second, between the looks of --every, and may be given several
+    /// times. Of a share of the limit resident memory counts too. The snapshot stays as long as
+    /// the recording, one for each mark and process in ten minutes at most, and `--status` lists
+    /// them; a rule of the kind mark-passed in --alert tells somebody.
+    #[arg(long, value_name = "SIZE|SHARE", help_heading = "Alerts")]
+    limit: Vec<Mark>,
     /// Tell of leaks, growth and limits by the rules in a file
     ///
     /// A rule names what is watched, for which programs and for how long, and whom to tell: a
@@ -187,9 +197,13 @@ fn until(
 ) {
     let begin = Instant::now();
     let every = Duration::from_nanos(record.every);
+    let mut guard = Guard::new(&record.limit);
     let mut next = begin;
     loop {
-        recorder.look(&follow.segments(), unix_ns());
+        let found = follow.segments();
+        recorder.keep_marked(&guard.watch(&found, unix_ns()), unix_ns());
+        recorder.look(&found, unix_ns());
+        let mut watched = Instant::now();
         if follow.is_over() {
             return;
         }
@@ -202,6 +216,11 @@ fn until(
                 .is_some_and(|ns| begin.elapsed().as_nanos() >= ns.into());
             if wait(left.min(ATTENTION)) || is_late {
                 return;
+            }
+            if !guard.is_idle() && watched.elapsed() >= guard::PAUSE {
+                let passing = guard.watch(&follow.segments(), unix_ns());
+                recorder.keep_marked(&passing, unix_ns());
+                watched = Instant::now();
             }
         }
     }

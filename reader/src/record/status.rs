@@ -28,11 +28,42 @@ pub(crate) fn report(directory: &Path) -> Result<Report, Error> {
         ),
         processes(&recording),
     ];
+    report.sections.extend(marks(&recording));
     if let Some(kept) = Kept::read(directory) {
         report.sections.push(alerts(&kept));
         report.sections.push(actions(&kept));
     }
     Ok(report)
+}
+
+/// The moments that were kept because a mark was passed; no section where there is none.
+fn marks(recording: &Recording) -> Option<Section> {
+    let mut table = Table::new(vec![
+        Column::new("unix_ns", "when", Unit::Time),
+        Column::new("pid", "pid", Unit::Id),
+        Column::new("program", "program", Unit::Text),
+        Column::new("mark_bytes", "mark", Unit::Bytes),
+        Column::new("live_bytes", "live", Unit::Bytes),
+        Column::new("resident_bytes", "in memory", Unit::Bytes),
+    ]);
+    for (process, _) in recording.processes() {
+        for place in recording.snapshots(&process.key) {
+            let Some(mark_bytes) = place.entry.mark_bytes else {
+                continue;
+            };
+            let resident = place.entry.resident_bytes;
+            table.rows.push(vec![
+                Value::Time(place.entry.unix_ns),
+                Value::Id(process.key.pid.into()),
+                Value::text(&*process.program),
+                Value::Bytes(mark_bytes),
+                Value::Bytes(place.entry.live_bytes),
+                resident.map_or(Value::Unknown, Value::Bytes),
+            ]);
+        }
+    }
+    let is_empty = table.rows.is_empty();
+    (!is_empty).then(|| Section::new("marks", "Marks that were passed", Body::Table(table)))
 }
 
 /// How every alert stands that has fired, those that are firing first.
@@ -107,8 +138,7 @@ fn holdings(recording: &Recording) -> Vec<Fact> {
         Fact::new("bytes", "size", Value::Bytes(bytes)),
         Fact::new("snapshots", "snapshots", Value::Count(snapshots as u64)),
     ];
-    for (path, tear) in recording.tears() {
-        let text = format!("{} at {}: {}", path.display(), tear.offset, tear.problem);
+    for text in recording.losses() {
         facts.push(Fact::new("torn", "torn", Value::Text(text)));
     }
     for (path, error) in &recording.unreadable {
