@@ -19,6 +19,9 @@
 //!  40 budget in millionths of the processor time, 0 for a fixed interval
 //!  41 settings whose value was not understood, a bit each
 //!  42 timeline: rows that hold a point | thinnings << 32, see there
+//!  43 memory that the process may use, bytes, 0 while unknown, and  44 whose limit that is
+//!  45 bytes of the process in memory, and  46 bytes of addresses in use, when that was looked at
+//!     last; 0 before
 //!  64 region table, 8 words a region               128 counters (64)
 //! 256 interval history, pairs of (ticks, exponent), 128 of them; the last is overwritten
 //! ```
@@ -84,6 +87,10 @@ pub mod at {
     pub const BUDGET: usize = 40;
     pub const REJECTED: usize = 41;
     pub const TIMELINE: usize = 42;
+    pub const LIMIT_BYTES: usize = 43;
+    pub const LIMIT_WHOSE: usize = 44;
+    pub const RESIDENT_BYTES: usize = 45;
+    pub const MAPPED_BYTES: usize = 46;
     pub const REGIONS: usize = 64;
     pub const COUNTERS: usize = 128;
     pub const INTERVALS: usize = 256;
@@ -138,6 +145,14 @@ pub mod bypass {
     pub const OWN_MALLOC: u64 = 1;
     /// operator new does not go through malloc (shared jemalloc, tcmalloc, mimalloc).
     pub const OWN_NEW: u64 = 2;
+}
+
+/// Values of the word `LIMIT_WHOSE`.
+pub mod limit {
+    /// Of the control group or of one above it (cgroups(7)).
+    pub const CONTROL_GROUP: u64 = 1;
+    /// Of the process's address space: RLIMIT_AS (getrlimit(2)).
+    pub const ADDRESS_SPACE: u64 = 2;
 }
 
 /// Bits of the word `REJECTED`: settings that stayed at their default.

@@ -76,7 +76,8 @@ pub use words::Words;
 
 /// The newest layout this crate reads and the one it writes.
 ///
-/// Raised by every change to the bytes; a reader refuses any other.
+/// Raised by every change that would be misread; a reader refuses any other. A word of the header
+/// that was 0 so far and means nothing while it is 0 is no such change, for readers of either age.
 pub const LAYOUT_VERSION: u64 = 3;
 
 /// Bytes in one word.

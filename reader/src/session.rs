@@ -21,6 +21,7 @@ use crate::recording::reader::is_recording;
 use crate::report::{Body, Column, Report, Section, Stack, Table, Unit, Value};
 use crate::source::Segment;
 use crate::source::directory::Name;
+use crate::source::noted::Death;
 use crate::symbols::{self, Search, Symbols};
 
 pub use filter::Filter;
@@ -201,6 +202,11 @@ impl Session {
     /// A report without an answer yet: whom it is about and what is missing.
     pub(crate) fn opening(&self, name: &str) -> Report {
         analysis::opening(name, &Subject::new(&self.history))
+    }
+
+    /// Takes in what somebody saw of the target's end.
+    pub(crate) fn witness(&mut self, death: Death) {
+        self.history.process.death = Some(death);
     }
 
     /// Everything known about the target.

@@ -32,8 +32,8 @@ use memshim_abi::weight::Interval;
 
 use crate::clock::{self, Rate};
 use crate::runtime::Runtime;
-use crate::sys;
 use crate::tls::Block;
+use crate::{memory, sys};
 
 /// The finest interval of the controller, with which a process starts.
 pub const FINEST: Interval = Interval::at_most(4 << 10);
@@ -365,6 +365,7 @@ pub fn tend(runtime: &Runtime, block: &Block, now_ticks: u64) {
         if let Some(rate) = clock::rate(runtime) {
             look(runtime, &rate, age_ticks, now_ticks);
         }
+        memory::tend(runtime, age_ticks, now_ticks);
         // Release pairs with the Acquire in `take_turn`.
         control.turn.store(0, Ordering::Release);
     }

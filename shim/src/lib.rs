@@ -47,6 +47,7 @@ mod filter;
 mod index;
 mod levels;
 mod lifecycle;
+mod memory;
 mod modules;
 mod path;
 mod private;

@@ -234,11 +234,10 @@ fn claim_first_rows(runtime: &'static Runtime) -> bool {
 fn describe_program(runtime: &'static Runtime, words: &[Word]) {
     const ROOM: usize = 2 * memshim_abi::strings::STRING_BYTES_MAX;
     // A forked child may be on a small stack, so the buffer is a mapping of its own.
-    let Ok(base) = sys::map_private(ROOM) else {
+    let Some(mut room) = sys::Room::new(ROOM) else {
         return;
     };
-    // SAFETY: the mapping was just made, has this length, and is used only here.
-    let room = unsafe { core::slice::from_raw_parts_mut(base, ROOM) };
+    let room = room.bytes();
     let len = sys::read_link(c"/proc/self/exe", room);
     set(
         words,
@@ -255,8 +254,6 @@ fn describe_program(runtime: &'static Runtime, words: &[Word]) {
     let (high, low) = boot_id(room.get(..len).unwrap_or(&[]));
     set(words, at::BOOT_ID, high);
     set(words, at::BOOT_ID + 1, low);
-    // SAFETY: the buffer is not used any more.
-    unsafe { sys::unmap(base, ROOM) };
 }
 
 /// The 32 hexadecimal digits of a boot id as two words; dashes do not count.

@@ -14,6 +14,7 @@ use memshim_abi::slots::{SLOT_WORDS, SlotRow};
 use memshim_abi::threads::{THREAD_WORDS, ThreadRow};
 
 use crate::controller::Control;
+use crate::memory::Notes;
 use crate::private::{self, AddressIndex, SiteIndex};
 use crate::recycle::Recycle;
 use crate::segment;
@@ -101,6 +102,8 @@ pub struct Runtime {
     pub control: Control,
     /// When the next point of the timeline is due.
     pub timeline: Timeline,
+    /// When memory was noted last.
+    pub memory: Notes,
     recycle_head: AtomicU64,
     recycle_tail: AtomicU64,
     recycle_len: AtomicU64,

@@ -324,6 +324,33 @@ pub fn random() -> u64 {
     word ^ clock_ns(libc::CLOCK_MONOTONIC)
 }
 
+/// Memory for some text, of its own and not on the stack of whoever calls; given back at the end.
+pub struct Room {
+    base: *mut u8,
+    len: usize,
+}
+
+impl Room {
+    /// Room for so many bytes; nothing where the kernel refuses it.
+    pub fn new(len: usize) -> Option<Room> {
+        let base = map_private(len).ok()?;
+        Some(Room { base, len })
+    }
+
+    /// All of it.
+    pub fn bytes(&mut self) -> &mut [u8] {
+        // SAFETY: the mapping is this value's alone, has this length and lasts as long as it.
+        unsafe { core::slice::from_raw_parts_mut(self.base, self.len) }
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        // SAFETY: the mapping was made by `new`, and nothing refers to it any more.
+        unsafe { unmap(self.base, self.len) };
+    }
+}
+
 /// Reads the start of a file that the kernel makes up (/proc); gives the bytes filled.
 pub fn read_file(path: &CStr, into: &mut [u8]) -> usize {
     let Ok(file) = openat(libc::AT_FDCWD, path, libc::O_RDONLY, 0) else {

@@ -7,6 +7,7 @@
 
 mod by_site;
 mod cost;
+mod death;
 mod estimate;
 mod export;
 pub mod glance;

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::analysis::estimate::{Sampling, at_peak};
 use crate::analysis::target::interval_text;
-use crate::analysis::{Analysis, Subject, cost, leaks, resident, sites, timeline};
+use crate::analysis::{Analysis, Subject, cost, death, leaks, resident, sites, timeline};
 use crate::history::{History, Sum};
 use crate::report::{Body, Column, Fact, Section, Table, Unit, Value};
 
@@ -35,6 +35,7 @@ impl Analysis for Summary {
         if subject.history.process.is_alive() {
             sections.splice(2..2, resident::sections(subject.history));
         }
+        sections.splice(1..1, death::sections(subject));
         sections.extend(intervals(subject.history));
         sections
     }

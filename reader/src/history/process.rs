@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use crate::source::noted::{Death, Noted};
 use crate::source::process::{Liveness, Stat, boot_id, liveness, stat};
 use crate::source::{End, Frozen, Identity, Issues, Segment};
 
@@ -58,6 +59,10 @@ pub struct Process {
     pub is_past: bool,
     /// The program that it became by exec, where that has a segment too.
     pub successor: Option<String>,
+    /// What it noted of its memory while it lived.
+    pub noted: Noted,
+    /// What somebody saw of its end.
+    pub death: Option<Death>,
 }
 
 impl Process {
@@ -65,7 +70,7 @@ impl Process {
     pub fn of(segment: &Segment, issues: &mut Issues) -> Process {
         let identity = segment.identity(issues);
         if let Some(frozen) = segment.frozen() {
-            return Process::then(identity, frozen);
+            return Process::then(identity, frozen, segment.noted());
         }
         let is_other_boot = boot_id().is_some_and(|id| id != identity.boot_id);
         let liveness = match is_other_boot {
@@ -84,11 +89,13 @@ impl Process {
             is_gone: liveness == Liveness::Dead,
             is_past: false,
             successor: None,
+            noted: segment.noted(),
+            death: None,
         }
     }
 
     /// The process as it was when its segment was copied; whoever has its id by now is not asked.
-    fn then(identity: Identity, frozen: &Frozen) -> Process {
+    fn then(identity: Identity, frozen: &Frozen, noted: Noted) -> Process {
         Process {
             state: State::of(identity.end, frozen.liveness),
             identity,
@@ -96,6 +103,8 @@ impl Process {
             is_gone: true,
             is_past: true,
             successor: frozen.successor.clone(),
+            noted,
+            death: frozen.death.clone(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ends;
 mod follow;
 mod guard;
 mod recorder;

@@ -11,6 +11,7 @@ use crate::alert::rules::Rules;
 use crate::alert::{Alerts, Event};
 use crate::error::Error;
 use crate::output::format;
+use crate::record::ends::Ends;
 use crate::record::follow::Follow;
 use crate::record::guard::Passing;
 use crate::recording::columns::WORDS_MAX;
@@ -36,6 +37,7 @@ pub(crate) struct Recorder {
     paused_since_ns: Option<u64>,
     is_first_look: bool,
     cpu_at_start_ns: u64,
+    ends: Ends,
     alerts: Option<Alerts>,
 }
 
@@ -73,6 +75,7 @@ impl Recorder {
             paused_since_ns: None,
             is_first_look: true,
             cpu_at_start_ns: cpu_ns(),
+            ends: Ends::default(),
             alerts: None,
         })
     }
@@ -134,6 +137,7 @@ impl Recorder {
             }
             is_here
         });
+        self.ends.keep_only(&here);
     }
 
     /// Looks a last time, ends the file, and says what it all cost.
@@ -219,6 +223,39 @@ impl Recorder {
         }
     }
 
+    /// Tells of a process that the kernel killed; its last snapshot is written.
+    fn tell_of_end(&mut self, found: &Found, program: &str, live_bytes: u64, now_unix_ns: u64) {
+        let pid = found.name.pid;
+        let noted = Segment::open(&found.path).map(|segment| segment.noted());
+        let noted = noted.unwrap_or_default();
+        let limit_bytes = noted.limit.map_or(0, |(_, bytes)| bytes);
+        let used_bytes = noted.resident_bytes.unwrap_or(0).max(live_bytes);
+        let detail = match limit_bytes {
+            0 => format!(
+                "no memory was left, at {}",
+                format::bytes(used_bytes as f64)
+            ),
+            _ => format!(
+                "no memory was left, at {} of the {} that it may have",
+                format::bytes(used_bytes as f64),
+                format::bytes(limit_bytes as f64)
+            ),
+        };
+        say(&format!("{program}, process {pid}, was killed: {detail}"));
+        let event = Event {
+            kind: Kind::OutOfMemory,
+            program,
+            pid,
+            segment: &found.path,
+            live_bytes,
+            limit_bytes,
+            detail: &detail,
+        };
+        if let Some(alerts) = &mut self.alerts {
+            alerts.event(&event, now_unix_ns);
+        }
+    }
+
     /// Writes a snapshot of one program, if it changed.
     ///
     /// # Errors
@@ -231,7 +268,7 @@ impl Recorder {
         if self.seen.get(&found.name).is_some_and(|seen| seen.is_done) {
             return Ok(());
         }
-        let (key, about, image) = match self.copy(found, alive, now_unix_ns) {
+        let (key, mut about, image) = match self.copy(found, alive, now_unix_ns) {
             Ok(Some(copied)) => copied,
             Ok(None) => return Ok(()),
             Err(reason) => {
@@ -239,6 +276,9 @@ impl Recorder {
                 return Ok(());
             }
         };
+        let death = self.ends.look(found, alive);
+        about.frozen.death.clone_from(&death);
+        let ended = death.map(|_| (about.program.clone(), about.live_bytes));
         let fingerprint = image.fingerprint();
         let is_done = alive == Liveness::Dead;
         let seen = self.seen.get(&found.name);
@@ -247,8 +287,12 @@ impl Recorder {
             self.writer.snapshot(about, image)?;
             self.round.snapshots += 1;
         }
+        if let Some((program, live_bytes)) = ended {
+            self.tell_of_end(found, &program, live_bytes, now_unix_ns);
+        }
         if is_done {
             self.writer.forget(&key);
+            self.ends.forget(&found.name);
         }
         let seen = Seen {
             key: Some(key),

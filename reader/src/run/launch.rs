@@ -12,6 +12,8 @@ use std::thread;
 
 use crate::error::Error;
 use crate::run::{family, library, program, say, signals};
+use crate::source::noted::Death;
+use crate::source::oom::OomCounter;
 
 /// The statuses of a command that did not start, as shells have them.
 const NOT_FOUND: u8 = 127;
@@ -32,6 +34,11 @@ pub(crate) enum Launch {
 pub(crate) struct Ended {
     /// How.
     pub(crate) status: ExitStatus,
+    /// The process that was started.
+    pub(crate) pid: u32,
+    /// How many processes the kernel killed meanwhile for lack of memory, in the control group that
+    /// it was started in.
+    pub(crate) oom_kills: u64,
     /// The number that the segments of all its processes bear.
     pub(crate) run: u64,
     /// Whether it was known before that it cannot be profiled, and said.
@@ -39,6 +46,15 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
+    /// What was seen of the end of one of the command's processes.
+    pub(crate) fn death_of(&self, pid: u32) -> Option<Death> {
+        let signal = self.status.signal().filter(|_| pid == self.pid);
+        (signal.is_some() || self.oom_kills > 0).then_some(Death {
+            signal,
+            oom_kills: self.oom_kills,
+        })
+    }
+
     /// Its status as a shell has it.
     pub(crate) fn code(&self) -> u8 {
         let code = self.status.code();
@@ -79,6 +95,8 @@ pub(crate) fn beside(
         ));
     }
     let run = family::number();
+    let counter = OomCounter::of(std::process::id());
+    let kills_before = counter.read();
     let forwarding = signals::Forwarding::begin();
     let mut command = Command::new(name);
     command
@@ -90,7 +108,8 @@ pub(crate) fn beside(
         Ok(child) => child,
         Err(source) => return not_started(name, source),
     };
-    forwarding.to(child.id());
+    let pid = child.id();
+    forwarding.to(pid);
     let (ended, is_ended) = mpsc::channel();
     let waited = thread::scope(|scope| {
         let waiting = scope.spawn(move || {
@@ -102,7 +121,10 @@ pub(crate) fn beside(
         waiting.join().expect("waiting does not panic")
     });
     forwarding.end();
+    let kills = counter.read().zip(kills_before);
     Ok(Launch::Ended(Ended {
+        pid,
+        oom_kills: kills.map_or(0, |(now, before)| now.saturating_sub(before)),
         status: waited.map_err(|source| spawn_error(name, source))?,
         run,
         is_obstructed: obstacle.is_some(),

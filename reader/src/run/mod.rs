@@ -72,8 +72,12 @@ pub fn run(run: &Run) -> Result<ExitCode, Error> {
     };
     match family::heaviest(ended.run) {
         Some(found) => {
-            let written = Session::open(&found.path, &request)
-                .and_then(|mut session| write(run, &mut session, &request));
+            let written = Session::open(&found.path, &request).and_then(|mut session| {
+                if let Some(death) = ended.death_of(found.pid) {
+                    session.witness(death);
+                }
+                write(run, &mut session, &request)
+            });
             if let Err(error) = written
                 && !is_closed_pipe(&error)
             {

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::source::noted::Death;
 use crate::source::process::Liveness;
 use crate::source::{Clock, Segment};
 
@@ -20,6 +21,9 @@ pub struct Frozen {
     pub liveness: Liveness,
     /// The program that it had become by then.
     pub successor: Option<String>,
+    /// What was seen of its end, where it was gone.
+    #[serde(default)]
+    pub death: Option<Death>,
 }
 
 impl Frozen {
@@ -32,6 +36,7 @@ impl Frozen {
             ns_per_tick: clock.ns_per_tick,
             liveness,
             successor: None,
+            death: None,
         }
     }
 

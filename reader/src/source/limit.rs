@@ -113,6 +113,11 @@ fn machine() -> Option<Limit> {
     })
 }
 
+/// All memory of this machine, bytes.
+pub fn machine_bytes() -> Option<u64> {
+    Some(machine()?.limit_bytes)
+}
+
 /// The value of a line as /proc/meminfo has it: `MemTotal:  1234 kB`.
 fn kibibytes(text: &str, name: &str) -> Option<u64> {
     let rest = text.lines().find_map(|line| line.strip_prefix(name))?;

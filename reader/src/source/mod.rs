@@ -17,6 +17,8 @@ pub mod issue;
 pub mod limit;
 pub mod maps;
 pub mod memory;
+pub mod noted;
+pub mod oom;
 pub mod process;
 pub mod resident;
 pub mod tables;

@@ -25,6 +25,9 @@ pub(in crate::analysis) use window::Window;
 /// Rows that people want to see.
 const USUAL_ROWS: usize = 20;
 
+/// Rows beside the end of a process.
+const ROWS_AT_END: usize = 3;
+
 /// What the heap gained between two moments, by call stack, and since when it grows
 ///
 /// Method: growth is what was born within the window and is still alive at its end, minus what was
@@ -85,7 +88,7 @@ impl Analysis for Growth {
         };
         let mut sections = vec![
             facts::section(subject, &window, &changes),
-            table(subject, &window, &changes),
+            table(subject, &window, &changes, subject.rows_max(USUAL_ROWS)),
             timeline::section(history, subject.is_filtered()),
         ];
         sections.extend(resident::sections(history));
@@ -93,8 +96,19 @@ impl Analysis for Growth {
     }
 }
 
+/// Who grew most at the end of a life, of which nobody asks for more.
+pub(in crate::analysis) fn last(subject: &Subject<'_>) -> Section {
+    let window = Window::of(subject.history, None, None);
+    let changes = Changes::within(subject.history, &window);
+    let section = table(subject, &window, &changes, ROWS_AT_END);
+    Section {
+        title: "What had grown last".to_owned(),
+        ..section
+    }
+}
+
 /// The sites that changed, those that grew most first.
-fn table(subject: &Subject<'_>, window: &Window, changes: &Changes) -> Section {
+fn table(subject: &Subject<'_>, window: &Window, changes: &Changes, rows_max: usize) -> Section {
     let mut changed: Vec<(usize, &Change)> = changes
         .of_sites(subject)
         .filter(|(_, change)| !change.is_nothing())
@@ -109,7 +123,7 @@ fn table(subject: &Subject<'_>, window: &Window, changes: &Changes) -> Section {
         .iter()
         .map(|(_, change)| change.net_bytes().max(0))
         .sum();
-    changed.truncate(subject.rows_max(USUAL_ROWS));
+    changed.truncate(rows_max);
     let rows = changed.iter().map(|(site, change)| {
         let mut row = figures(subject, window, *site, change, grown);
         let site = &subject.history.sites.all[*site];
