@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 
 import callgrind
+import continuous
 import detector
 import machine
 import micro
@@ -163,6 +164,11 @@ def detector_section(_: Bench) -> str:
     return detector.table()
 
 
+def continuous_section(bench: Bench) -> str:
+    """A recorder and a server of twenty busy programs."""
+    return continuous.section(bench.place, bench.plan.continuous_seconds)
+
+
 SECTIONS = {
     "programs": program_section,
     "valgrind": valgrind_section,
@@ -172,4 +178,4 @@ SECTIONS = {
 }
 
 # Sections that are printed when they are asked for, and are no part of the table.
-APART = {"detector": detector_section}
+APART = {"detector": detector_section, "continuous": continuous_section}
