@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod follow;
+mod guard;
 mod recorder;
 mod status;
 
@@ -17,7 +18,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 
-use crate::cli::Destination;
+use crate::alert::rules::Rules;
+use crate::alert::trial;
+use crate::cli::{Destination, STATUS_FOUND};
 use crate::error::Error;
 use crate::quantity;
 use crate::recording::rotate::Limits;
@@ -25,6 +28,7 @@ use crate::run::launch::{self, Launch};
 use crate::run::signals::Stopping;
 
 use follow::Follow;
+use guard::{Guard, Mark};
 use recorder::Recorder;
 
 /// How often the recorder looks whether it was told to stop.
@@ -53,7 +57,7 @@ pub struct Record {
     #[arg(long, requires = "all")]
     all_users: bool,
     /// Where the recording is kept; made where it is not there
-    #[arg(long, short, value_name = "DIR", required_unless_present = "status")]
+    #[arg(long, short, value_name = "DIR", required_unless_present_any = ["status", "check", "trial"])]
     output: Option<PathBuf>,
     /// Time between two looks
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = interval_ns)]
@@ -67,11 +71,37 @@ pub struct Record {
     /// Stop after so long
     #[arg(long = "for", value_name = "DURATION", value_parser = quantity::duration_ns)]
     time_ns: Option<u64>,
-    /// Say what a recording holds and what it cost, and record nothing
+    /// Keep a snapshot of the moment when so much is live: 512MiB, or 80% of the memory limit
+    ///
+    /// Marks are looked at every second, between the looks of --every, and may be given several
+    /// times. Of a share of the limit resident memory counts too. The snapshot stays as long as
+    /// the recording, one for each mark and process in ten minutes at most, and `--status` lists
+    /// them; a rule of the kind mark-passed in --alert tells somebody.
+    #[arg(long, value_name = "SIZE|SHARE", help_heading = "Alerts")]
+    limit: Vec<Mark>,
+    /// Tell of leaks, growth and limits by the rules in a file
+    ///
+    /// A rule names what is watched, for which programs and for how long, and whom to tell: a
+    /// command, which has the facts as JSON on its standard input, or a webhook. Everything has a
+    /// usual value; deploy/alerts/memshim-alerts.toml has every kind of rule with a comment.
+    #[arg(long, value_name = "RULES.toml", help_heading = "Alerts")]
+    alert: Option<PathBuf>,
+    /// Say what the rules of --alert mean, and record nothing
+    #[arg(long, requires = "alert", help_heading = "Alerts")]
+    check: bool,
+    /// Tell every action of --alert a trial, and record nothing; status 1 where one fails
+    #[arg(
+        long,
+        requires = "alert",
+        conflicts_with = "check",
+        help_heading = "Alerts"
+    )]
+    trial: bool,
+    /// Say what a recording holds, what it cost and what alerts there are, and record nothing
     #[arg(long, value_name = "DIR", conflicts_with_all = ["target", "all", "output", "command"])]
     status: Option<PathBuf>,
-    /// Form of the status: text, json and others
-    #[arg(long, requires = "status", value_name = "FORMAT")]
+    /// Form of the answer of --status, --check or --trial: text, json and others
+    #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
     /// A command to run and record with all that it starts
     #[arg(last = true, value_name = "CMD", conflicts_with = "target")]
@@ -90,13 +120,18 @@ pub fn record(record: &Record) -> Result<ExitCode, Error> {
         destination.write(&status::report(directory)?, None)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let rules = record.alert.as_deref().map(Rules::read).transpose()?;
+    if let Some(rules) = rules.as_ref().filter(|_| record.check || record.trial) {
+        return answer_about(record, rules);
+    }
     let limits = Limits {
         keep_ns: record.keep,
         bytes_max: record.max_bytes,
     };
     let directory = record.output.as_ref().expect("clap wants one");
     if !record.command.is_empty() {
-        return of_command(record, Recorder::open(directory, limits, true)?);
+        let recorder = Recorder::open(directory, limits, true)?;
+        return of_command(record, recorder.with_alerts(rules));
     }
     let follow = match (&record.target, record.all) {
         (Some(target), _) => Follow::target(target)?,
@@ -108,7 +143,8 @@ pub fn record(record: &Record) -> Result<ExitCode, Error> {
             });
         }
     };
-    let mut recorder = Recorder::open(directory, limits, follow.wants_dead())?;
+    let recorder = Recorder::open(directory, limits, follow.wants_dead())?;
+    let mut recorder = recorder.with_alerts(rules);
     let stopping = Stopping::begin();
     until(record, &mut recorder, &follow, |time| {
         stopping.wait(time);
@@ -116,6 +152,21 @@ pub fn record(record: &Record) -> Result<ExitCode, Error> {
     });
     recorder.end(&follow, unix_ns());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what rules mean, or tries their actions.
+fn answer_about(record: &Record, rules: &Rules) -> Result<ExitCode, Error> {
+    let destination = Destination::standard_output(record.format.clone());
+    if record.check {
+        destination.write(&trial::meaning(rules), None)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (report, failed) = trial::tell_all(rules, unix_ns());
+    destination.write(&report, None)?;
+    Ok(match failed {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::from(STATUS_FOUND),
+    })
 }
 
 /// Runs a command and records it until it ends; its status is ours.
@@ -146,9 +197,13 @@ fn until(
 ) {
     let begin = Instant::now();
     let every = Duration::from_nanos(record.every);
+    let mut guard = Guard::new(&record.limit);
     let mut next = begin;
     loop {
-        recorder.look(&follow.segments(), unix_ns());
+        let found = follow.segments();
+        recorder.keep_marked(&guard.watch(&found, unix_ns()), unix_ns());
+        recorder.look(&found, unix_ns());
+        let mut watched = Instant::now();
         if follow.is_over() {
             return;
         }
@@ -161,6 +216,11 @@ fn until(
                 .is_some_and(|ns| begin.elapsed().as_nanos() >= ns.into());
             if wait(left.min(ATTENTION)) || is_late {
                 return;
+            }
+            if !guard.is_idle() && watched.elapsed() >= guard::PAUSE {
+                let passing = guard.watch(&follow.segments(), unix_ns());
+                recorder.keep_marked(&passing, unix_ns());
+                watched = Instant::now();
             }
         }
     }
