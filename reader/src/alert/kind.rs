@@ -133,89 +133,67 @@ impl Kind {
 
     /// What holds where a rule says nothing else.
     pub fn usual(self) -> Usual {
-        let usual = |name, scale, level, at_least, for_ns, severity| Usual {
-            name,
-            scale,
+        let (level, at_least) = self.usual_thresholds();
+        let (minutes, severity) = match self {
+            Kind::LeakSuspected => (10, "warning"),
+            Kind::ContainerGrowing => (30, "warning"),
+            Kind::HeapGrowing => (15, "warning"),
+            Kind::LiveAbove => (5, "warning"),
+            Kind::LimitNear => (10, "critical"),
+            Kind::AllocationJump => (10, "info"),
+            Kind::LosingData => (10, "warning"),
+            Kind::TooExpensive => (15, "warning"),
+            Kind::MarkPassed => (0, "warning"),
+            Kind::OutOfMemory => (0, "critical"),
+        };
+        Usual {
+            name: self.usual_name(),
+            scale: self.scale(),
             level,
             at_least,
-            for_ns,
+            for_ns: minutes * MINUTE_NS,
             severity,
-        };
-        let (minutes, warning) = (|minutes: u64| minutes * MINUTE_NS, "warning");
+        }
+    }
+
+    fn usual_name(self) -> &'static str {
         match self {
-            Kind::LeakSuspected => usual(
-                "MemshimLeakSuspected",
-                Scale::BytesPerDay,
-                Some(16.0 * MIB),
-                None,
-                minutes(10),
-                warning,
-            ),
-            Kind::ContainerGrowing => usual(
-                "MemshimContainerGrowing",
-                Scale::BytesPerDay,
-                Some(256.0 * MIB),
-                None,
-                minutes(30),
-                warning,
-            ),
-            Kind::HeapGrowing => usual(
-                "MemshimHeapGrowingAbnormally",
-                Scale::Times,
-                Some(1.5),
-                Some(64.0 * MIB),
-                minutes(15),
-                warning,
-            ),
-            Kind::LiveAbove => usual(
-                "MemshimLiveAbove",
-                Scale::BytesOrShare,
-                None,
-                None,
-                minutes(5),
-                warning,
-            ),
-            Kind::LimitNear => usual(
-                "MemshimMemoryLimitNear",
-                Scale::TimeLeft,
-                Some((4 * HOUR_NS) as f64),
-                None,
-                minutes(10),
-                "critical",
-            ),
-            Kind::AllocationJump => usual(
-                "MemshimAllocationRateJump",
-                Scale::Times,
-                Some(3.0),
-                Some(10.0 * MIB),
-                minutes(10),
-                "info",
-            ),
-            Kind::LosingData => usual(
-                "MemshimLosesData",
-                Scale::Event,
-                None,
-                None,
-                minutes(10),
-                warning,
-            ),
-            Kind::TooExpensive => usual(
-                "MemshimTooExpensive",
-                Scale::Percent,
-                Some(2.0),
-                None,
-                minutes(15),
-                warning,
-            ),
-            Kind::MarkPassed => usual("MemshimMarkPassed", Scale::Event, None, None, 0, warning),
-            Kind::OutOfMemory => usual(
-                "MemshimOutOfMemory",
-                Scale::Event,
-                None,
-                None,
-                0,
-                "critical",
-            ),
+            Kind::LeakSuspected => "MemshimLeakSuspected",
+            Kind::ContainerGrowing => "MemshimContainerGrowing",
+            Kind::HeapGrowing => "MemshimHeapGrowingAbnormally",
+            Kind::LiveAbove => "MemshimLiveAbove",
+            Kind::LimitNear => "MemshimMemoryLimitNear",
+            Kind::AllocationJump => "MemshimAllocationRateJump",
+            Kind::LosingData => "MemshimLosesData",
+            Kind::TooExpensive => "MemshimTooExpensive",
+            Kind::MarkPassed => "MemshimMarkPassed",
+            Kind::OutOfMemory => "MemshimOutOfMemory",
+        }
+    }
+
+    fn scale(self) -> Scale {
+        match self {
+            Kind::LeakSuspected | Kind::ContainerGrowing => Scale::BytesPerDay,
+            Kind::HeapGrowing | Kind::AllocationJump => Scale::Times,
+            Kind::LiveAbove => Scale::BytesOrShare,
+            Kind::LimitNear => Scale::TimeLeft,
+            Kind::TooExpensive => Scale::Percent,
+            Kind::LosingData | Kind::MarkPassed | Kind::OutOfMemory => Scale::Event,
+        }
+    }
+
+    /// The threshold, and what must be reached besides.
+    fn usual_thresholds(self) -> (Option<f64>, Option<f64>) {
+        match self {
+            Kind::LeakSuspected => (Some(16.0 * MIB), None),
+            Kind::ContainerGrowing => (Some(256.0 * MIB), None),
+            Kind::HeapGrowing => (Some(1.5), Some(64.0 * MIB)),
+            Kind::LimitNear => (Some((4 * HOUR_NS) as f64), None),
+            Kind::AllocationJump => (Some(3.0), Some(10.0 * MIB)),
+            Kind::TooExpensive => (Some(2.0), None),
+            Kind::LiveAbove | Kind::LosingData | Kind::MarkPassed | Kind::OutOfMemory => {
+                (None, None)
+            }
         }
     }
 

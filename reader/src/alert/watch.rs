@@ -17,6 +17,7 @@ use crate::serve::question;
 use crate::session::{Request, Session};
 use crate::source::directory::{Found, Name};
 use crate::source::limit;
+use crate::source::process::{Liveness, liveness};
 
 /// Programs that are watched; more than that on one machine are left out, and that is said.
 const PROGRAMS_MAX: usize = 200;
@@ -90,7 +91,8 @@ impl Watch {
         let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
         let mut seen = HashMap::new();
         let needs_limit = rules.iter().any(|rule| rule.kind == Kind::LiveAbove);
-        for found in found {
+        let is_alive = |it: &&Found| liveness(it.name.pid, it.name.start_time) != Liveness::Dead;
+        for found in found.iter().filter(is_alive) {
             // One that is just starting, ended or cannot be read has nothing to say now; the
             // recorder tells of those that it cannot read.
             let Ok(mut session) = Session::open(&found.path, &self.request) else {

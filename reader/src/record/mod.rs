@@ -6,6 +6,7 @@ mod follow;
 mod guard;
 mod recorder;
 mod status;
+mod tree;
 
 #[cfg(test)]
 mod tests;
@@ -48,7 +49,7 @@ const ATTENTION: Duration = Duration::from_millis(100);
 /// there is room.
 #[derive(Debug, Args)]
 pub struct Record {
-    /// Process id or segment file
+    /// Process id, with all that it starts, or segment file
     target: Option<String>,
     /// Every program of this user that runs under memshim, those that come later too
     #[arg(long, conflicts_with_all = ["target", "command"])]
@@ -133,7 +134,7 @@ pub fn record(record: &Record) -> Result<ExitCode, Error> {
         let recorder = Recorder::open(directory, limits, true)?;
         return of_command(record, recorder.with_alerts(rules));
     }
-    let follow = match (&record.target, record.all) {
+    let mut follow = match (&record.target, record.all) {
         (Some(target), _) => Follow::target(target)?,
         (None, true) => Follow::everything(record.all_users),
         (None, false) => {
@@ -146,11 +147,11 @@ pub fn record(record: &Record) -> Result<ExitCode, Error> {
     let recorder = Recorder::open(directory, limits, follow.wants_dead())?;
     let mut recorder = recorder.with_alerts(rules);
     let stopping = Stopping::begin();
-    until(record, &mut recorder, &follow, |time| {
+    until(record, &mut recorder, &mut follow, |time| {
         stopping.wait(time);
         stopping.is_asked()
     });
-    recorder.end(&follow, unix_ns());
+    recorder.end(&mut follow, unix_ns());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -172,11 +173,11 @@ fn answer_about(record: &Record, rules: &Rules) -> Result<ExitCode, Error> {
 /// Runs a command and records it until it ends; its status is ours.
 fn of_command(record: &Record, mut recorder: Recorder) -> Result<ExitCode, Error> {
     let launch = launch::beside(&record.command, &[], |run, ended| {
-        let follow = Follow::run(run);
-        until(record, &mut recorder, &follow, |time| {
+        let mut follow = Follow::run(run);
+        until(record, &mut recorder, &mut follow, |time| {
             has_ended(&ended, time)
         });
-        recorder.end(&follow, unix_ns());
+        recorder.end(&mut follow, unix_ns());
     })?;
     Ok(match launch {
         Launch::Ended(ended) => ExitCode::from(ended.code()),
@@ -192,7 +193,7 @@ fn has_ended(ended: &Receiver<()>, time: Duration) -> bool {
 fn until(
     record: &Record,
     recorder: &mut Recorder,
-    follow: &Follow,
+    follow: &mut Follow,
     mut wait: impl FnMut(Duration) -> bool,
 ) {
     let begin = Instant::now();
@@ -217,9 +218,15 @@ fn until(
             if wait(left.min(ATTENTION)) || is_late {
                 return;
             }
-            if !guard.is_idle() && watched.elapsed() >= guard::PAUSE {
-                let passing = guard.watch(&follow.segments(), unix_ns());
-                recorder.keep_marked(&passing, unix_ns());
+            if watched.elapsed() >= guard::PAUSE {
+                // The last look is the caller's, and need not wait for the interval's end.
+                if follow.is_over() {
+                    return;
+                }
+                if !guard.is_idle() {
+                    let passing = guard.watch(&follow.segments(), unix_ns());
+                    recorder.keep_marked(&passing, unix_ns());
+                }
                 watched = Instant::now();
             }
         }

@@ -137,7 +137,7 @@ impl Recorder {
     }
 
     /// Looks a last time, ends the file, and says what it all cost.
-    pub(crate) fn end(&mut self, follow: &Follow, now_unix_ns: u64) {
+    pub(crate) fn end(&mut self, follow: &mut Follow, now_unix_ns: u64) {
         self.look(&follow.segments(), now_unix_ns);
         self.rotate(now_unix_ns);
         if let Some(alerts) = &mut self.alerts {
