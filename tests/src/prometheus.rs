@@ -60,8 +60,8 @@ impl Prometheus {
     }
 }
 
-/// Free a moment ago; Prometheus does not tell which port it took.
-fn free_port() -> u16 {
+/// A port that was free a moment ago, for servers that do not tell which one they took.
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     listener.local_addr().expect("it has an address").port()
 }

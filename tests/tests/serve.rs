@@ -1,6 +1,6 @@
 //! What `serve` answers about real programs: exact figures, safe names, closed doors.
 //!
-//! Uses the Debian packages prometheus and golang-go where they are installed.
+//! Uses the Debian packages prometheus, golang-go, nginx, openssl and curl where they are installed.
 
 #[path = "serve/doors.rs"]
 mod doors;
@@ -8,6 +8,8 @@ mod doors;
 mod exposition;
 #[path = "serve/peers.rs"]
 mod peers;
+#[path = "serve/proxy.rs"]
+mod proxy;
 #[path = "serve/server.rs"]
 mod server;
 

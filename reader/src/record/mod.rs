@@ -3,8 +3,10 @@
 #![forbid(unsafe_code)]
 
 mod follow;
+mod guard;
 mod recorder;
 mod status;
+mod tree;
 
 #[cfg(test)]
 mod tests;
@@ -17,7 +19,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 
-use crate::cli::Destination;
+use crate::alert::rules::Rules;
+use crate::alert::trial;
+use crate::cli::{Destination, STATUS_FOUND};
 use crate::error::Error;
 use crate::quantity;
 use crate::recording::rotate::Limits;
@@ -25,6 +29,7 @@ use crate::run::launch::{self, Launch};
 use crate::run::signals::Stopping;
 
 use follow::Follow;
+use guard::{Guard, Mark};
 use recorder::Recorder;
 
 /// How often the recorder looks whether it was told to stop.
@@ -44,7 +49,7 @@ const ATTENTION: Duration = Duration::from_millis(100);
 /// there is room.
 #[derive(Debug, Args)]
 pub struct Record {
-    /// Process id or segment file
+    /// Process id, with all that it starts, or segment file
     target: Option<String>,
     /// Every program of this user that runs under memshim, those that come later too
     #[arg(long, conflicts_with_all = ["target", "command"])]
@@ -53,7 +58,7 @@ pub struct Record {
     #[arg(long, requires = "all")]
     all_users: bool,
     /// Where the recording is kept; made where it is not there
-    #[arg(long, short, value_name = "DIR", required_unless_present = "status")]
+    #[arg(long, short, value_name = "DIR", required_unless_present_any = ["status", "check", "trial"])]
     output: Option<PathBuf>,
     /// Time between two looks
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = interval_ns)]
@@ -67,11 +72,37 @@ pub struct Record {
     /// Stop after so long
     #[arg(long = "for", value_name = "DURATION", value_parser = quantity::duration_ns)]
     time_ns: Option<u64>,
-    /// Say what a recording holds and what it cost, and record nothing
+    /// Keep a snapshot of the moment when so much is live: 512MiB, or 80% of the memory limit
+    ///
+    /// Marks are looked at every second, between the looks of --every, and may be given several
+    /// times. Of a share of the limit resident memory counts too. The snapshot stays as long as
+    /// the recording, one for each mark and process in ten minutes at most, and `--status` lists
+    /// them; a rule of the kind mark-passed in --alert tells somebody.
+    #[arg(long, value_name = "SIZE|SHARE", help_heading = "Alerts")]
+    limit: Vec<Mark>,
+    /// Tell of leaks, growth and limits by the rules in a file
+    ///
+    /// A rule names what is watched, for which programs and for how long, and whom to tell: a
+    /// command, which has the facts as JSON on its standard input, or a webhook. Everything has a
+    /// usual value; deploy/alerts/memshim-alerts.toml has every kind of rule with a comment.
+    #[arg(long, value_name = "RULES.toml", help_heading = "Alerts")]
+    alert: Option<PathBuf>,
+    /// Say what the rules of --alert mean, and record nothing
+    #[arg(long, requires = "alert", help_heading = "Alerts")]
+    check: bool,
+    /// Tell every action of --alert a trial, and record nothing; status 1 where one fails
+    #[arg(
+        long,
+        requires = "alert",
+        conflicts_with = "check",
+        help_heading = "Alerts"
+    )]
+    trial: bool,
+    /// Say what a recording holds, what it cost and what alerts there are, and record nothing
     #[arg(long, value_name = "DIR", conflicts_with_all = ["target", "all", "output", "command"])]
     status: Option<PathBuf>,
-    /// Form of the status: text, json and others
-    #[arg(long, requires = "status", value_name = "FORMAT")]
+    /// Form of the answer of --status, --check or --trial: text, json and others
+    #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
     /// A command to run and record with all that it starts
     #[arg(last = true, value_name = "CMD", conflicts_with = "target")]
@@ -90,15 +121,20 @@ pub fn record(record: &Record) -> Result<ExitCode, Error> {
         destination.write(&status::report(directory)?, None)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let rules = record.alert.as_deref().map(Rules::read).transpose()?;
+    if let Some(rules) = rules.as_ref().filter(|_| record.check || record.trial) {
+        return answer_about(record, rules);
+    }
     let limits = Limits {
         keep_ns: record.keep,
         bytes_max: record.max_bytes,
     };
     let directory = record.output.as_ref().expect("clap wants one");
     if !record.command.is_empty() {
-        return of_command(record, Recorder::open(directory, limits, true)?);
+        let recorder = Recorder::open(directory, limits, true)?;
+        return of_command(record, recorder.with_alerts(rules));
     }
-    let follow = match (&record.target, record.all) {
+    let mut follow = match (&record.target, record.all) {
         (Some(target), _) => Follow::target(target)?,
         (None, true) => Follow::everything(record.all_users),
         (None, false) => {
@@ -108,24 +144,40 @@ pub fn record(record: &Record) -> Result<ExitCode, Error> {
             });
         }
     };
-    let mut recorder = Recorder::open(directory, limits, follow.wants_dead())?;
+    let recorder = Recorder::open(directory, limits, follow.wants_dead())?;
+    let mut recorder = recorder.with_alerts(rules);
     let stopping = Stopping::begin();
-    until(record, &mut recorder, &follow, |time| {
+    until(record, &mut recorder, &mut follow, |time| {
         stopping.wait(time);
         stopping.is_asked()
     });
-    recorder.end(&follow, unix_ns());
+    recorder.end(&mut follow, unix_ns());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what rules mean, or tries their actions.
+fn answer_about(record: &Record, rules: &Rules) -> Result<ExitCode, Error> {
+    let destination = Destination::standard_output(record.format.clone());
+    if record.check {
+        destination.write(&trial::meaning(rules), None)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (report, failed) = trial::tell_all(rules, unix_ns());
+    destination.write(&report, None)?;
+    Ok(match failed {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::from(STATUS_FOUND),
+    })
 }
 
 /// Runs a command and records it until it ends; its status is ours.
 fn of_command(record: &Record, mut recorder: Recorder) -> Result<ExitCode, Error> {
     let launch = launch::beside(&record.command, &[], |run, ended| {
-        let follow = Follow::run(run);
-        until(record, &mut recorder, &follow, |time| {
+        let mut follow = Follow::run(run);
+        until(record, &mut recorder, &mut follow, |time| {
             has_ended(&ended, time)
         });
-        recorder.end(&follow, unix_ns());
+        recorder.end(&mut follow, unix_ns());
     })?;
     Ok(match launch {
         Launch::Ended(ended) => ExitCode::from(ended.code()),
@@ -141,14 +193,18 @@ fn has_ended(ended: &Receiver<()>, time: Duration) -> bool {
 fn until(
     record: &Record,
     recorder: &mut Recorder,
-    follow: &Follow,
+    follow: &mut Follow,
     mut wait: impl FnMut(Duration) -> bool,
 ) {
     let begin = Instant::now();
     let every = Duration::from_nanos(record.every);
+    let mut guard = Guard::new(&record.limit);
     let mut next = begin;
     loop {
-        recorder.look(&follow.segments(), unix_ns());
+        let found = follow.segments();
+        recorder.keep_marked(&guard.watch(&found, unix_ns()), unix_ns());
+        recorder.look(&found, unix_ns());
+        let mut watched = Instant::now();
         if follow.is_over() {
             return;
         }
@@ -161,6 +217,17 @@ fn until(
                 .is_some_and(|ns| begin.elapsed().as_nanos() >= ns.into());
             if wait(left.min(ATTENTION)) || is_late {
                 return;
+            }
+            if watched.elapsed() >= guard::PAUSE {
+                // The last look is the caller's, and need not wait for the interval's end.
+                if follow.is_over() {
+                    return;
+                }
+                if !guard.is_idle() {
+                    let passing = guard.watch(&follow.segments(), unix_ns());
+                    recorder.keep_marked(&passing, unix_ns());
+                }
+                watched = Instant::now();
             }
         }
     }

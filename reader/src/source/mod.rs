@@ -16,7 +16,6 @@ pub mod image;
 pub mod issue;
 pub mod limit;
 pub mod maps;
-pub mod memory;
 pub mod process;
 pub mod resident;
 pub mod tables;
