@@ -42,7 +42,9 @@ class Bench:
 
     def document(self, names: list[str]) -> str:
         """The sections, each under its heading."""
-        head = f"Measured by `scripts/bench`: {machine.description()}.\n\n{METHOD}"
+        head = f"Measured by `scripts/bench`: {machine.description()}."
+        if any(name in SECTIONS for name in names):
+            head += f"\n\n{METHOD}"
         parts = []
         for name in names:
             begin = time.monotonic()
