@@ -31,7 +31,7 @@ const USUAL_ROWS: usize = 20;
 ///
 /// Of sampled targets each row is tested: a sum over samples is taken for a weight times a Poisson
 /// number, which holds for few samples too. What is shown changed is picked such that at most
-/// 5 % of it are chance (Benjamini and Hochberg). It assumes that the two samples are independent
+/// 1 % of it are chance (Benjamini and Hochberg). It assumes that the two samples are independent
 /// and that the program did the same work. Two moments of one process share blocks; those cancel,
 /// and only what came and went is compared.
 ///

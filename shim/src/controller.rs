@@ -33,6 +33,7 @@ use memshim_abi::weight::Interval;
 use crate::clock::{self, Rate};
 use crate::runtime::Runtime;
 use crate::tls::Block;
+use crate::turn::Turn;
 use crate::{memory, sys};
 
 /// The finest interval of the controller, with which a process starts.
@@ -84,9 +85,6 @@ const PAUSE_TICKS_MAX: u64 = 1 << 28;
 
 /// Ticks in the slow path after which to look at once, about a grain.
 const SPENT_TICKS: u64 = 3 << 18;
-
-/// A thread that held its turn for so many ticks left it by longjmp, or is gone.
-const TURN_TICKS: u64 = 1 << 34;
 
 /// One part in a million, the unit of budgets and rates.
 pub const MILLION: u64 = 1_000_000;
@@ -264,8 +262,8 @@ fn settle(balance_ns: i64, lately: Spending, budget: u64) -> i64 {
 /// What one process's controller remembers; zeros are its first value.
 #[derive(Default)]
 pub struct Control {
-    /// When a thread took its turn, ticks; 0 while none has it.
-    turn: AtomicU64,
+    /// Of the thread that looks.
+    turn: Turn,
     /// The budget in millionths; 0 where the interval is fixed.
     budget: AtomicU64,
     /// Processor time of the process when its segment was made, ns.
@@ -357,7 +355,7 @@ pub fn tend(runtime: &Runtime, block: &Block, now_ticks: u64) {
     if !is_busy && now_ticks.saturating_sub(looked_ticks.max(start_ticks)) < pause {
         return;
     }
-    if take_turn(control, now_ticks) {
+    control.turn.run(now_ticks, || {
         control.looked_ticks.store(now_ticks, Ordering::Relaxed);
         control
             .looked_event_ticks
@@ -366,9 +364,7 @@ pub fn tend(runtime: &Runtime, block: &Block, now_ticks: u64) {
             look(runtime, &rate, age_ticks, now_ticks);
         }
         memory::tend(runtime, age_ticks, now_ticks);
-        // Release pairs with the Acquire in `take_turn`.
-        control.turn.store(0, Ordering::Release);
-    }
+    });
 }
 
 /// Writes the last figures, at the end of the program.
@@ -376,20 +372,6 @@ pub fn finish(runtime: &Runtime) {
     if let Some(rate) = clock::rate(runtime) {
         show(runtime, &rate, total(runtime, &rate));
     }
-}
-
-/// One thread at a time, and none waits.
-fn take_turn(control: &Control, now_ticks: u64) -> bool {
-    // Relaxed: the exchange decides.
-    let taken = control.turn.load(Ordering::Relaxed);
-    if taken != 0 && now_ticks.saturating_sub(taken) < TURN_TICKS {
-        return false;
-    }
-    // Acquire pairs with the Release in `tend`.
-    control
-        .turn
-        .compare_exchange(taken, now_ticks | 1, Ordering::Acquire, Ordering::Relaxed)
-        .is_ok()
 }
 
 /// Adds the calling thread's look-ups in vain to the header's.

@@ -67,6 +67,7 @@ mod tally;
 mod thread;
 mod timeline;
 mod tls;
+mod turn;
 mod unwind;
 
 /// Not reached in the release build: the code is written so that nothing can panic, and the linker

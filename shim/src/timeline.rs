@@ -12,15 +12,13 @@ use memshim_abi::threads::{self, at::BYTES};
 use memshim_abi::timeline::{Appended, Point, append};
 
 use crate::runtime::Runtime;
+use crate::turn::Turn;
 
 /// Ticks between the first points: about a millisecond.
 const FIRST_SPACING_TICKS: u64 = 1 << 21;
 
 /// Threads that are added up for a point: some microseconds, if they are not in the cache.
 const THREADS_MAX: u64 = 256;
-
-/// A thread that held its turn for so many ticks left it by longjmp, or is gone.
-const TURN_TICKS: u64 = 1 << 34;
 
 /// When the next point is due; zeros are its first value.
 #[derive(Default)]
@@ -30,8 +28,8 @@ pub struct Timeline {
     noted_ticks: AtomicU64,
     /// 0 before the first point.
     spacing_ticks: AtomicU64,
-    /// When a thread took its turn, ticks; 0 while none has it.
-    turn: AtomicU64,
+    /// Of the thread that notes a point.
+    turn: Turn,
 }
 
 /// Notes a point if it is time to.
@@ -43,26 +41,15 @@ pub fn tend(runtime: &Runtime, now_ticks: u64) {
     }
 }
 
-/// One thread at a time, and none waits.
 #[cold]
 #[inline(never)]
 fn take_turn(runtime: &Runtime, now_ticks: u64) {
-    let turn = &runtime.timeline.turn;
-    // Relaxed: the exchange decides.
-    let taken = turn.load(Ordering::Relaxed);
-    if taken != 0 && now_ticks.saturating_sub(taken) < TURN_TICKS {
-        return;
-    }
-    // Acquire pairs with the Release below: the table is as the last writer left it.
-    let won = turn.compare_exchange(taken, now_ticks | 1, Ordering::Acquire, Ordering::Relaxed);
-    // Relaxed: ordered by the turn. A thread that comes late would note a time that has passed.
-    if won.is_ok() && now_ticks >= runtime.timeline.due_ticks.load(Ordering::Relaxed) {
-        note(runtime, now_ticks);
-    }
-    if won.is_ok() {
-        // Release pairs with the Acquire above.
-        turn.store(0, Ordering::Release);
-    }
+    runtime.timeline.turn.run(now_ticks, || {
+        // Relaxed: ordered by the turn. A thread that comes late would note a time that has passed.
+        if now_ticks >= runtime.timeline.due_ticks.load(Ordering::Relaxed) {
+            note(runtime, now_ticks);
+        }
+    });
 }
 
 fn note(runtime: &Runtime, now_ticks: u64) {

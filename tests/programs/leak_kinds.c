@@ -59,7 +59,7 @@ int main(int argc, char **argv) {
     while ((share = (now() - begin) / length) < 1) {
         for (int index = 0; index < 20; index++) free(sink = churn());
         for (; (double)leaked < share * 400; leaked++) sink = leak_slowly();
-        for (; (double)filled < share * 600 && share < 0.5; filled++) sink = fill_until_half();
+        for (; (double)filled < (share < 0.5 ? share : 0.5) * 600; filled++) sink = fill_until_half();
         for (; (double)queued < share * 4000; queued++) {
             free(queue[queued % QUEUE]);
             queue[queued % QUEUE] = keep_for_a_while();

@@ -2,13 +2,23 @@
 
 use std::path::Path;
 
-use memshim_tests::{Answer, Scene, Segment, program, program_with};
+use memshim_tests::{Answer, Launch, Scene, Segment, program, program_with};
 use serde_json::Value;
 
 /// The segment that a program leaves.
-fn recorded(scene: &Scene, program: &Path, interval: &str) -> Segment {
-    let launch = scene.preloaded(program).interval(interval);
+fn recorded(scene: &Scene, launch: Launch) -> Segment {
     scene.segment_of(launch.run().success().pid)
+}
+
+fn exact(scene: &Scene, program: &Path) -> Segment {
+    recorded(scene, scene.preloaded(program).interval("exact"))
+}
+
+/// The samples of a program of one thread are the same in every run of the test: of a hundred
+/// pairs without a change one is named, and which that is must not change from day to day.
+fn sampled(scene: &Scene, program: &Path, args: &[&str], seed: u64) -> Segment {
+    let launch = scene.preloaded(program).args(args).interval("16K");
+    recorded(scene, launch.env("MEMSHIM_SEED", seed.to_string()))
 }
 
 fn diff(scene: &Scene, before: &Path, after: &Path, args: &[&str]) -> Answer {
@@ -32,10 +42,7 @@ fn has_function(row: &Value, function: &str) -> bool {
 fn two_runs_of_a_deterministic_program_do_not_differ() {
     let scene = Scene::new();
     let fifo = program("fifo.c");
-    let (before, after) = (
-        recorded(&scene, &fifo, "exact"),
-        recorded(&scene, &fifo, "exact"),
-    );
+    let (before, after) = (exact(&scene, &fifo), exact(&scene, &fifo));
     let answer = diff(&scene, &before.path, &after.path, &[]);
     assert_eq!(verdicts(&answer), [""; 0]);
     let all = diff(&scene, &before.path, &after.path, &["--all"]);
@@ -46,8 +53,8 @@ fn two_runs_of_a_deterministic_program_do_not_differ() {
 fn what_a_build_adds_is_new_and_alone() {
     let scene = Scene::new();
     let workers = |flags: &[&str]| program_with("regression/workers.cpp", flags);
-    let before = recorded(&scene, &workers(&[]), "16K");
-    let after = recorded(&scene, &workers(&["-DHOT_SPOT"]), "16K");
+    let before = sampled(&scene, &workers(&[]), &["30"], 1);
+    let after = sampled(&scene, &workers(&["-DHOT_SPOT"]), &["30"], 2);
     let answer = diff(&scene, &before.path, &after.path, &[]);
     let rows = answer.rows("diff");
     assert_eq!(verdicts(&answer), ["new"], "{rows:#?}");
@@ -65,11 +72,9 @@ fn what_a_build_adds_is_new_and_alone() {
 fn samples_of_one_program_do_not_differ() {
     let scene = Scene::new();
     let fifo = program("fifo.c");
-    for _ in 0..5 {
-        let (before, after) = (
-            recorded(&scene, &fifo, "16K"),
-            recorded(&scene, &fifo, "16K"),
-        );
+    for seed in 0..5 {
+        let before = sampled(&scene, &fifo, &[], 2 * seed);
+        let after = sampled(&scene, &fifo, &[], 2 * seed + 1);
         let answer = diff(&scene, &before.path, &after.path, &[]);
         assert_eq!(verdicts(&answer), [""; 0], "{:#}", answer.json);
     }
@@ -82,7 +87,7 @@ fn a_baseline_is_a_target() {
     let baseline = scene.scratch_dir().join("baseline.json");
     let check = scene.reader(["check", "--write-baseline"]).arg(&baseline);
     check.arg("--").arg(&fifo).run().success();
-    let now = recorded(&scene, &fifo, "exact");
+    let now = exact(&scene, &fifo);
     let answer = diff(&scene, &baseline, &now.path, &[]);
     assert_eq!(verdicts(&answer), [""; 0]);
     diff(&scene, &now.path, &baseline, &[]);
@@ -97,7 +102,9 @@ fn two_moments_of_one_process_share_what_lived_at_both() {
     let earlier = scene
         .scratch_dir()
         .join(segment.path.file_name().unwrap_or_default());
-    std::fs::copy(&segment.path, &earlier).expect("a segment can be copied");
+    // A segment is nearly all holes, which others would write out as gigabytes of zeros.
+    let copy = scene.plain("cp").arg("--sparse=always").arg(&segment.path);
+    copy.arg(&earlier).run().success();
     running.wait_for("tick 2 ");
     let answer = diff(&scene, &earlier, &segment.path, &["--all"]);
     assert!(

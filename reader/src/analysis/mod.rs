@@ -19,6 +19,7 @@ mod peak;
 mod resident;
 mod sites;
 mod sizes;
+pub mod span;
 mod stack;
 mod summary;
 pub mod suppressions;

@@ -54,7 +54,7 @@ impl Watch {
     /// Looks at all sites of a history.
     pub fn of(history: &History) -> Watch {
         let subject = Subject::new(history);
-        let window = window(history);
+        let window = Window::last(history, WINDOW_NS);
         let changes = Changes::within(history, &window);
         let allocated = match window.is_complete {
             true => allocated(history, &window),
@@ -89,27 +89,6 @@ impl Watch {
             is_complete: window.is_complete,
             sites: changes.of_sites(&subject).map(of_site).collect(),
         }
-    }
-}
-
-/// The last minute, or as much of it as all deaths are known of.
-fn window(history: &History) -> Window {
-    let start_ticks = history.clock.start_ticks;
-    let last = history.timeline.last().map(|point| point.ticks);
-    let until_ticks = last.unwrap_or(history.now_ticks()).max(start_ticks);
-    let usual = history.clock.ticks(WINDOW_NS).unwrap_or(u64::MAX);
-    let usual = until_ticks.saturating_sub(usual).max(start_ticks);
-    let known_ticks = history.lives.complete_since_ticks.unwrap_or(start_ticks);
-    let since_ticks = match known_ticks < until_ticks {
-        true => usual.max(known_ticks),
-        false => usual,
-    };
-    Window {
-        since_ticks,
-        until_ticks,
-        ns: history.clock.ns(until_ticks - since_ticks),
-        is_complete: known_ticks <= since_ticks,
-        is_watched: false,
     }
 }
 

@@ -7,8 +7,8 @@ use crate::check::budget::Budget;
 use crate::check::limit::{Growth, Limits, Size};
 use crate::check::trial::Trial;
 use crate::comparison::{
-    Change, Comparison, Evidence, Measure, Quantity, SIGNIFICANT, are_significant, describe,
-    estimate, exceeds, growth, place_of,
+    Change, Comparison, Evidence, Level, Measure, Quantity, are_significant, describe, estimate,
+    exceeds, growth, place_of,
 };
 use crate::output::format;
 use crate::report::{Estimate, Stack, Unit};
@@ -50,7 +50,7 @@ impl Verdict {
         if after.quantity.total <= limit.quantity.total {
             return Verdict::Ok;
         }
-        match exceeds(limit, after) <= SIGNIFICANT {
+        match Level::BROKEN.refutes(exceeds(limit, after)) {
             true => Verdict::Broken,
             false => Verdict::Uncertain,
         }
@@ -192,7 +192,7 @@ fn leak(
     left.sort_by(|a, b| b.difference(measure).total_cmp(&a.difference(measure)));
     let chance = |row: &&Change| exceeds(row.lost(measure), row.gained(measure));
     let chances: Vec<f64> = left.iter().map(chance).collect();
-    let is_certain = are_significant(&chances);
+    let is_certain = are_significant(&chances, Level::BROKEN);
     let certain: Vec<&Change> = left
         .iter()
         .zip(&is_certain)
@@ -298,7 +298,7 @@ fn grown(measure: Measure, margin: f64, comparison: &Comparison) -> Vec<&Change>
     rows.sort_by(|a, b| b.difference(measure).total_cmp(&a.difference(measure)));
     let chance = |row: &&Change| exceeds(&row.before(measure).plus(margin), row.after(measure));
     let chances: Vec<f64> = rows.iter().map(chance).collect();
-    let is_certain = are_significant(&chances);
+    let is_certain = are_significant(&chances, Level::BROKEN);
     let certain = rows.into_iter().zip(is_certain);
     certain
         .filter_map(|(row, is_certain)| is_certain.then_some(row))

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::comparison::matching::pairs;
 use crate::comparison::significance::differs;
-use crate::comparison::{Evidence, Key, Measure, Profile, Quantity, Row, are_significant};
+use crate::comparison::{Evidence, Key, Level, Measure, Profile, Quantity, Row, are_significant};
 use crate::report::Stack;
 
 /// What is tested of each row; a change of any of them is a change.
@@ -267,7 +267,8 @@ fn judge(rows: &mut [Change], scale: &[f64; 6]) {
         row.chance = (chance * TESTED.len() as f64).min(1.0);
     }
     let chances: Vec<f64> = rows.iter().map(|row| row.chance).collect();
-    for (row, is_significant) in rows.iter_mut().zip(are_significant(&chances)) {
+    let significant = are_significant(&chances, Level::NAMED);
+    for (row, is_significant) in rows.iter_mut().zip(significant) {
         row.verdict = match is_significant {
             true => row.describe(),
             false => Verdict::Unchanged,

@@ -26,4 +26,4 @@ pub use moments::between;
 pub use profile::{Measure, Origin, Profile, Quantity, Row};
 pub use section::sections;
 pub(crate) use section::{describe, place_of};
-pub use significance::{Evidence, SIGNIFICANT, are_significant, estimate, exceeds, growth};
+pub use significance::{Evidence, Level, are_significant, estimate, exceeds, growth};

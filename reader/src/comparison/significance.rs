@@ -23,9 +23,22 @@ use crate::comparison::Quantity;
 use crate::report::{Estimate, Unit};
 use crate::statistics::interval::{Sums, difference};
 
-/// The share of rows that may be shown as changed although nothing changed, and the chance that a
-/// check breaks by chance.
-pub const SIGNIFICANT: f64 = 0.05;
+/// How often chance may be taken for something that happened.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Level(f64);
+
+impl Level {
+    /// Of a change that is named unasked: of a hundred comparisons in which nothing changed, one.
+    pub const NAMED: Level = Level(0.01);
+
+    /// Of a limit that is broken: what allows for growth besides may be stricter with the rest.
+    pub const BROKEN: Level = Level(0.05);
+
+    /// Whether something that chance alone does this often is taken for real.
+    pub fn refutes(self, chance: f64) -> bool {
+        chance <= self.0
+    }
+}
 
 /// Below this a difference of sums of floating point numbers is none.
 const ROUNDING: f64 = 1e-9;
@@ -283,16 +296,16 @@ fn sums(evidence: &Evidence) -> Sums {
     }
 }
 
-/// Which of many hypotheses are refuted, such that at most [`SIGNIFICANT`] of those named are
-/// named by chance.
-pub fn are_significant(chances: &[f64]) -> Vec<bool> {
+/// Which of many hypotheses are refuted, such that of those at most the share `level` is refuted
+/// by chance.
+pub fn are_significant(chances: &[f64], level: Level) -> Vec<bool> {
     let mut sorted = chances.to_vec();
     sorted.sort_by(f64::total_cmp);
     let count = sorted.len() as f64;
     let passing = sorted
         .iter()
         .zip(1..)
-        .filter(|(chance, rank)| **chance <= SIGNIFICANT * f64::from(*rank) / count);
+        .filter(|(chance, rank)| level.refutes(**chance * count / f64::from(*rank)));
     let threshold = passing.map(|(chance, _)| *chance).last();
     let is_below = |chance: &f64| threshold.is_some_and(|threshold| *chance <= threshold);
     chances.iter().map(is_below).collect()

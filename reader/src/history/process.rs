@@ -59,6 +59,8 @@ pub struct Process {
     pub is_past: bool,
     /// The program that it became by exec, where that has a segment too.
     pub successor: Option<String>,
+    /// Of one that is told of as it was: bytes that it might still use then.
+    pub left_bytes: Option<u64>,
     /// What it noted of its memory while it lived.
     pub noted: Noted,
     /// What somebody saw of its end.
@@ -89,6 +91,7 @@ impl Process {
             is_gone: liveness == Liveness::Dead,
             is_past: false,
             successor: None,
+            left_bytes: None,
             noted: segment.noted(),
             death: None,
         }
@@ -103,6 +106,7 @@ impl Process {
             is_gone: true,
             is_past: true,
             successor: frozen.successor.clone(),
+            left_bytes: frozen.left_bytes,
             noted,
             death: frozen.death.clone(),
         }

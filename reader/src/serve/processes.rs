@@ -100,7 +100,7 @@ impl Processes {
     /// Takes in the segments that are new, and settles the accounts of those that are gone.
     fn find(&mut self) {
         let found = match &self.scope {
-            Scope::Users(users) => directory::find(*users),
+            Scope::Users(users) => directory::find_others(*users),
             Scope::Segment(path) => {
                 let name = path.file_name().and_then(Name::parse);
                 self.watched
@@ -115,11 +115,8 @@ impl Processes {
             let over = found.iter().filter(is_over);
             over.map(|found| found.path.clone()).collect()
         });
-        // A shell that preloads the shim everywhere profiles this reader too.
-        let own_pid = std::process::id();
-        let wanted = found
-            .into_iter()
-            .filter(|found| found.name.pid != own_pid && !earlier.contains(&found.path));
+        let found = found.into_iter();
+        let wanted = found.filter(|found| !earlier.contains(&found.path));
         let wanted: BTreeMap<PathBuf, Name> =
             wanted.map(|found| (found.path, found.name)).collect();
         let (kept, gone): (BTreeMap<_, _>, BTreeMap<_, _>) = std::mem::take(&mut self.watched)

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::analysis::glance::{Glance, Reading, noted_before};
 use crate::history::State;
 use crate::source::Segment;
-use crate::source::directory::{Users, find};
+use crate::source::directory::{Users, find_others};
 
 /// Rates are those of so long, ns: short enough to be of now, long enough to be steady.
 const WINDOW_NS: u64 = 10_000_000_000;
@@ -49,13 +49,10 @@ impl Processes {
         }
     }
 
-    /// Looks at every process, by process id; one whose segment cannot be read is left out, and
-    /// so is this one, which a shell that preloads the shim everywhere profiles too.
+    /// Looks at every other process, by process id; one whose segment cannot be read is left out.
     pub fn look(&mut self) -> Vec<Followed> {
-        let own_pid = std::process::id();
-        let found = find(self.users).into_iter();
-        let paths = found.filter(|found| found.name.pid != own_pid);
-        let paths: Vec<PathBuf> = paths.map(|found| found.path).collect();
+        let found = find_others(self.users).into_iter();
+        let paths: Vec<PathBuf> = found.map(|found| found.path).collect();
         self.known.retain(|path, _| paths.contains(path));
         paths.iter().filter_map(|path| self.look_at(path)).collect()
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use crate::error::Error;
-use crate::source::directory::{Found, Users, find, places};
+use crate::source::directory::{Found, Users, find, find_others, places};
 use crate::source::{Issues, Segment, process};
 
 /// The segment file that `target` means.
@@ -47,16 +47,11 @@ fn of_process(pid: u32) -> Result<PathBuf, Error> {
 
 /// The segment of this user that was heard of last.
 fn newest() -> Result<PathBuf, Error> {
-    // A shell that preloads the shim everywhere profiles this reader too.
-    let own_pid = std::process::id();
-    let others = find(Users::Own)
-        .into_iter()
-        .filter(|found| found.name.pid != own_pid);
     let mut newest: Option<(u64, Found)> = None;
     let mut refused = Error::NoSegment {
         directory: first_place(),
     };
-    for found in others {
+    for found in find_others(Users::Own) {
         match last_heard_ns(&found.path) {
             Ok(heard) if newest.as_ref().is_none_or(|(newest, _)| *newest <= heard) => {
                 newest = Some((heard, found));

@@ -117,6 +117,13 @@ pub fn find(users: Users) -> Vec<Found> {
     found
 }
 
+/// The same but of this process, which a shell that preloads the shim everywhere profiles too.
+pub fn find_others(users: Users) -> Vec<Found> {
+    let own_pid = std::process::id();
+    let found = find(users).into_iter();
+    found.filter(|found| found.name.pid != own_pid).collect()
+}
+
 /// Removes a segment file and nothing else, although its directory may belong to somebody hostile.
 ///
 /// # Errors

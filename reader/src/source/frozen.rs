@@ -21,6 +21,10 @@ pub struct Frozen {
     pub liveness: Liveness,
     /// The program that it had become by then.
     pub successor: Option<String>,
+    /// Bytes that it might still use then, of the limit that it would meet first; not in
+    /// recordings of the first days.
+    #[serde(default)]
+    pub left_bytes: Option<u64>,
     /// What was seen of its end, where it was gone.
     #[serde(default)]
     pub death: Option<Death>,
@@ -36,6 +40,7 @@ impl Frozen {
             ns_per_tick: clock.ns_per_tick,
             liveness,
             successor: None,
+            left_bytes: None,
             death: None,
         }
     }

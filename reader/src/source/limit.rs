@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::source::process::kibibytes;
+
 /// What will end the growth of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
@@ -40,7 +42,8 @@ pub fn of(pid: u32) -> Option<Limit> {
     limits.into_iter().flatten().min_by_key(Limit::left_bytes)
 }
 
-fn control_group(pid: u32) -> Option<Limit> {
+/// The limit of its control group, or of one above it, that leaves the least room to `pid`.
+pub fn control_group(pid: u32) -> Option<Limit> {
     let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
     let mut limits: Vec<Limit> = Vec::new();
     for line in text.lines() {
@@ -116,13 +119,6 @@ fn machine() -> Option<Limit> {
 /// All memory of this machine, bytes.
 pub fn machine_bytes() -> Option<u64> {
     Some(machine()?.limit_bytes)
-}
-
-/// The value of a line as /proc/meminfo has it: `MemTotal:  1234 kB`.
-fn kibibytes(text: &str, name: &str) -> Option<u64> {
-    let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
-    let number: u64 = rest.split_ascii_whitespace().next()?.parse().ok()?;
-    number.checked_mul(1024)
 }
 
 #[cfg(test)]

@@ -16,7 +16,6 @@ pub mod image;
 pub mod issue;
 pub mod limit;
 pub mod maps;
-pub mod memory;
 pub mod noted;
 pub mod oom;
 pub mod process;

@@ -71,11 +71,14 @@ pub fn liveness(pid: u32, start_time: u64) -> Liveness {
 /// Bytes of a process that are in memory (VmRSS, proc_pid_status(5)).
 pub fn resident_bytes(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: u64 = line.split_ascii_whitespace().next()?.parse().ok()?;
-    kibibytes.checked_mul(1024)
+    kibibytes(&status, "VmRSS:")
+}
+
+/// The bytes in a line of a file such as /proc/PID/status: `VmRSS:  1234 kB`.
+pub(crate) fn kibibytes(text: &str, name: &str) -> Option<u64> {
+    let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
+    let number: u64 = rest.split_ascii_whitespace().next()?.parse().ok()?;
+    number.checked_mul(1024)
 }
 
 /// The id of the running boot, as the two words that a segment keeps, the upper half first.

@@ -4,6 +4,8 @@
 
 use std::fs;
 
+use crate::source::process::kibibytes;
+
 /// Resident memory by kind, as /proc/PID/status has it (proc_pid_status(5)).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Resident {
@@ -28,11 +30,7 @@ pub fn of(pid: u32) -> Option<Resident> {
 }
 
 fn parse(status: &str) -> Option<Resident> {
-    let bytes = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        let kibibytes: u64 = line.split_ascii_whitespace().next()?.parse().ok()?;
-        kibibytes.checked_mul(1024)
-    };
+    let bytes = |name| kibibytes(status, name);
     Some(Resident {
         anonymous_bytes: bytes("RssAnon:")?,
         file_bytes: bytes("RssFile:")?,

@@ -251,11 +251,3 @@ fn what_is_remembered_is_what_was_known() {
     control.remember(&memory);
     assert_eq!(format!("{:?}", control.memory()), format!("{memory:?}"));
 }
-
-#[test]
-fn one_thread_at_a_time_has_its_turn_and_a_lost_turn_ends() {
-    let control = Control::default();
-    assert!(take_turn(&control, 1_000));
-    assert!(!take_turn(&control, 2_000));
-    assert!(take_turn(&control, 1_001 + TURN_TICKS));
-}

@@ -163,6 +163,12 @@ impl Changes {
         }
     }
 
+    /// What one site gained and lost.
+    pub(crate) fn gained_and_lost(&self, site: SiteIndex) -> (Sum, Sum) {
+        let change = self.sites.get(site).copied().unwrap_or_default();
+        (change.gained, change.lost)
+    }
+
     /// The changes of the sites that count.
     pub(crate) fn of_sites(&self, subject: &Subject<'_>) -> impl Iterator<Item = (usize, &Change)> {
         let sites = self.sites.iter().enumerate();

@@ -9,7 +9,7 @@ use crate::analysis::growth::window::Window;
 use crate::analysis::growth::{rate, trend};
 use crate::history::{History, Point};
 use crate::report::{Body, Fact, Section, Unit, Value};
-use crate::source::memory;
+use crate::source::limit;
 
 /// The totals of the window, then the trend of the whole life.
 pub(crate) fn section(subject: &Subject<'_>, window: &Window, changes: &Changes) -> Section {
@@ -72,11 +72,10 @@ fn prospects(history: &History, window: &Window, bytes_per_second: f64) -> Vec<F
     });
     let pid = history.process.identity.pid;
     let is_alive = history.process.is_alive();
-    let limit = is_alive.then(|| memory::limit(pid)).flatten();
+    let limit = is_alive.then(|| limit::control_group(pid)).flatten();
     let exhausted = limit.map(|limit| {
-        let room = limit.bytes.saturating_sub(limit.used_bytes);
         let title = "reaches its memory limit in";
-        Fact::new("exhausted_ns", title, duration(room as f64))
+        Fact::new("exhausted_ns", title, duration(limit.left_bytes() as f64))
     });
     doubled.into_iter().chain(exhausted).collect()
 }

@@ -25,20 +25,28 @@ impl Window {
         let end_ticks = history.end_ticks().max(start_ticks);
         let ticks = |moment: Option<Moment>| history.ticks_at(moment?);
         let until_ticks = ticks(until).unwrap_or(end_ticks);
-        let known_ticks = history.lives.complete_since_ticks.unwrap_or(start_ticks);
         let half = start_ticks + (until_ticks.saturating_sub(start_ticks)) / 2;
-        // Where nothing is known of deaths, a window without length would say nothing at all.
-        let usual = if known_ticks < until_ticks {
-            half.max(known_ticks)
-        } else {
-            half
-        };
-        let since_ticks = ticks(since).unwrap_or(usual).min(until_ticks);
+        let since_ticks = ticks(since).unwrap_or(since_known(history, half, until_ticks));
+        Window::within(history, since_ticks.min(until_ticks), until_ticks)
+    }
+
+    /// The last `ns` of a history, or as much of it as all deaths are known of.
+    pub(crate) fn last(history: &History, ns: u64) -> Window {
+        let start_ticks = history.clock.start_ticks;
+        let until_ticks = history.end_ticks().max(start_ticks);
+        let length = history.clock.ticks(ns).unwrap_or(u64::MAX);
+        let since_ticks = until_ticks.saturating_sub(length).max(start_ticks);
+        let since_ticks = since_known(history, since_ticks, until_ticks);
+        Window::within(history, since_ticks, until_ticks)
+    }
+
+    fn within(history: &History, since_ticks: u64, until_ticks: u64) -> Window {
+        let known_ticks = history.lives.complete_since_ticks;
         Window {
             since_ticks,
             until_ticks,
             ns: history.clock.ns(until_ticks - since_ticks),
-            is_complete: known_ticks <= since_ticks,
+            is_complete: known_ticks.is_none_or(|known| known <= since_ticks),
             is_watched: false,
         }
     }
@@ -76,6 +84,15 @@ impl Window {
              --for 10s compares two readings of a running process"
         )
     }
+}
+
+/// `since_ticks`, or later where deaths are known only from then on.
+///
+/// Where nothing is known of deaths, a window without length would say nothing at all.
+fn since_known(history: &History, since_ticks: u64, until_ticks: u64) -> u64 {
+    let known_ticks = history.lives.complete_since_ticks;
+    let known = known_ticks.filter(|known| *known < until_ticks);
+    known.map_or(since_ticks, |known| since_ticks.max(known))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 use crate::analysis::Subject;
 use crate::analysis::leaks::class::Class;
 use crate::analysis::leaks::detector::Verdict;
-use crate::analysis::leaks::evidence::{age, seconds};
+use crate::analysis::leaks::evidence::{last_active_ticks, seconds};
 use crate::history::SiteIndex;
 use crate::report::{Estimate, Unit};
 use crate::statistics::interval::Sums;
@@ -21,6 +21,7 @@ pub(super) fn of_all(subject: &Subject<'_>, verdicts: &[Verdict]) -> Vec<Option<
         .iter()
         .map(|verdict| (verdict.class == Class::Leak).then(|| Sums::new(unseen_weight)))
         .collect();
+    let until_ticks = last_active_ticks(history);
     for block in &history.blocks {
         let suspicion = verdicts
             .get(block.site())
@@ -28,7 +29,7 @@ pub(super) fn of_all(subject: &Subject<'_>, verdicts: &[Verdict]) -> Vec<Option<
         let (Some(suspicion), Some(Some(sums))) = (suspicion, sums.get_mut(block.site())) else {
             continue;
         };
-        let age = age(history, block);
+        let age = seconds(history, until_ticks.saturating_sub(block.birth_ticks));
         if age > suspicion.cut && age <= suspicion.age_max {
             let weight = block.weight();
             sums.total += weight.bytes as f64;

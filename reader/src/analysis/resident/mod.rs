@@ -13,7 +13,7 @@ use crate::analysis::{Analysis, Subject};
 use crate::history::History;
 use crate::report::{Body, Column, Estimate, Fact, Section, Table, Unit, Value};
 use crate::source::maps::{Mapping, mappings};
-use crate::source::{Issues, Segment, Weight, memory};
+use crate::source::{Issues, Segment, Weight, limit};
 use crate::statistics::interval::Sums;
 
 use kind::Kind;
@@ -198,8 +198,11 @@ fn totals(history: &History, shares: &BTreeMap<Kind, Share>, allocator: String) 
         let swapped = Value::Bytes(swapped_bytes);
         facts.insert(1, Fact::new("swapped_bytes", "in swap", swapped));
     }
-    if let Some(limit) = memory::limit(history.process.identity.pid) {
-        let (bytes, used) = (Value::Bytes(limit.bytes), Value::Bytes(limit.used_bytes));
+    if let Some(limit) = limit::control_group(history.process.identity.pid) {
+        let (bytes, used) = (
+            Value::Bytes(limit.limit_bytes),
+            Value::Bytes(limit.used_bytes),
+        );
         facts.push(Fact::new(
             "limit_bytes",
             "limit of its control group",

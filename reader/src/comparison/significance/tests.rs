@@ -52,14 +52,14 @@ impl Numbers {
     }
 }
 
-/// The part of many pairs of samples that differ at 5 %.
-fn share_that_differs(before: f64, after: f64, size: f64) -> f64 {
+/// The part of many pairs of samples that differ.
+fn share_that_differs(before: f64, after: f64, size: f64, level: Level) -> f64 {
     const PAIRS: u32 = 2_000;
     let mut numbers = Numbers(before.to_bits() ^ size.to_bits());
     let differing = (0..PAIRS).filter(|_| {
         let before = numbers.sample(before * INTERVAL_BYTES, size);
         let after = numbers.sample(after * INTERVAL_BYTES, size);
-        differs(&before, &after) <= SIGNIFICANT
+        level.refutes(differs(&before, &after))
     });
     differing.count() as f64 / f64::from(PAIRS)
 }
@@ -68,10 +68,12 @@ fn share_that_differs(before: f64, after: f64, size: f64) -> f64 {
 fn two_samples_of_one_truth_rarely_differ() {
     for total in [0.5, 2.0, 5.0, 20.0, 80.0] {
         for size in [64.0, 65_536.0, INTERVAL_BYTES / 2.0, INTERVAL_BYTES * 2.0] {
-            let share = share_that_differs(total, total, size);
-            println!("same {total:>5} T in blocks of {size:>9}: {share:.4} differ");
-            // 5 %, and what 2,000 pairs may add by chance.
-            assert!(share <= 0.055, "{share} of {total} T in blocks of {size}");
+            // The level, and what 2,000 pairs may add by chance.
+            for (level, most) in [(Level::BROKEN, 0.055), (Level::NAMED, 0.0125)] {
+                let share = share_that_differs(total, total, size, level);
+                println!("same {total:>5} T in blocks of {size:>9}: {share:.4} differ");
+                assert!(share <= most, "{share} of {total} T in blocks of {size}");
+            }
         }
     }
 }
@@ -87,7 +89,7 @@ fn changes_are_found_as_often_as_samples_allow() {
         (500.0, 650.0, 0.001, 0.95),
         (0.0, 10.0, 0.001, 0.80),
     ] {
-        let found = share_that_differs(before, after, size * INTERVAL_BYTES);
+        let found = share_that_differs(before, after, size * INTERVAL_BYTES, Level::BROKEN);
         println!("{before:>5} T to {after:>5} T in blocks of {size:>5} T: {found:.4} found");
         assert!(
             found >= least,
@@ -115,7 +117,7 @@ fn named_rows(planted: Option<(f64, f64)>) -> (usize, usize) {
             let before = numbers.sample(total, size);
             chances.push(differs(&before, &numbers.sample(1.3 * total, size)));
         }
-        let significant = are_significant(&chances);
+        let significant = are_significant(&chances, Level::NAMED);
         found += usize::from(planted.is_some() && significant[40]);
         named += significant[..40].iter().filter(|row| **row).count();
     }
