@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use memshim_reader::alert::kind::Kind;
 use memshim_reader::recording::Recording;
+use memshim_tests::deploy::list;
 use memshim_tests::launch::TIME_LIMIT;
 use memshim_tests::reading::Answer;
 use memshim_tests::{Running, Scene, program, workspace_root};
@@ -265,11 +267,60 @@ fn the_example_for_production_has_every_kind_of_alert() {
         .iter()
         .filter_map(|row| row["kind"].as_str());
     let kinds: std::collections::BTreeSet<&str> = kinds.collect();
-    for kind in memshim_reader::alert::kind::Kind::ALL {
+    for kind in Kind::ALL {
         assert!(
             kinds.contains(kind.word()),
             "{} is not in {kinds:?}",
             kind.word()
         );
     }
+}
+
+/// A text with all white space alike and without what differs by who fills it in.
+fn plain(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn words_names_and_times_are_those_of_the_alerts_for_prometheus() {
+    let text = memshim_tests::deploy::text("prometheus/memshim-alerts.yml");
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&text).expect("good YAML");
+    let groups = documents.iter().flat_map(|it| list(it, "groups"));
+    let rules: Vec<&Value> = groups.flat_map(|group| list(group, "rules")).collect();
+    let mebibytes = |number: u64| format!("> {number} * 1024 * 1024");
+    let thresholds = [
+        (Kind::LeakSuspected, mebibytes(16)),
+        (Kind::ContainerGrowing, mebibytes(256)),
+        (
+            Kind::HeapGrowing,
+            "> 1.5 * quantile_over_time(0.95".to_owned(),
+        ),
+        (Kind::HeapGrowing, mebibytes(64)),
+        (Kind::LimitNear, "< 4 * 3600".to_owned()),
+        (Kind::AllocationJump, "> 3 * avg_over_time".to_owned()),
+        (Kind::AllocationJump, mebibytes(10)),
+        (Kind::LosingData, "reentrant_calls|frees_missed".to_owned()),
+        (Kind::TooExpensive, "> 0.02".to_owned()),
+    ];
+    for (kind, threshold) in thresholds {
+        let usual = kind.usual();
+        let rule = rules.iter().find(|rule| rule["alert"] == usual.name);
+        let rule = rule.unwrap_or_else(|| panic!("no {}", usual.name));
+        let query = rule["expr"].as_str().expect("a query");
+        assert!(query.contains(&threshold), "{query}");
+        let minutes = usual.for_ns / 60_000_000_000;
+        assert_eq!(rule["for"], format!("{minutes}m"), "{}", usual.name);
+        assert_eq!(rule["labels"]["severity"], usual.severity, "{}", usual.name);
+        let description = rule["annotations"]["description"].as_str();
+        let description = plain(description.expect("a description"));
+        assert_eq!(description, plain(kind.description()), "{}", usual.name);
+    }
+    let usual = |kind: Kind| (kind.usual().level, kind.usual().at_least);
+    const MIB: f64 = 1_048_576.0;
+    assert_eq!(usual(Kind::LeakSuspected), (Some(16.0 * MIB), None));
+    assert_eq!(usual(Kind::ContainerGrowing), (Some(256.0 * MIB), None));
+    assert_eq!(usual(Kind::HeapGrowing), (Some(1.5), Some(64.0 * MIB)));
+    assert_eq!(usual(Kind::LimitNear), (Some(4.0 * 3_600e9), None));
+    assert_eq!(usual(Kind::AllocationJump), (Some(3.0), Some(10.0 * MIB)));
+    assert_eq!(usual(Kind::TooExpensive), (Some(2.0), None));
 }

@@ -106,7 +106,8 @@ fn a_full_disk_stops_a_recorder_with_one_line_and_it_goes_on_when_there_is_room(
         return;
     };
     let directory = disk.path.join("recording");
-    let program = scene.preloaded(program("grow_and_fork.c")).start();
+    let mut program = scene.preloaded(program("grow_and_fork.c")).start();
+    program.wait_for("round 1");
     let recorder = scene
         .reader([
             "record",
