@@ -120,13 +120,17 @@ pub fn record(record: &Record) -> Result<ExitCode, Error> {
 
 /// Runs a command and records it until it ends; its status is ours.
 fn of_command(record: &Record, mut recorder: Recorder) -> Result<ExitCode, Error> {
-    let launch = launch::beside(&record.command, &[], |run, ended| {
-        let follow = Follow::run(run);
-        until(record, &mut recorder, &follow, |time| {
-            has_ended(&ended, time)
-        });
-        recorder.end(&follow, unix_ns());
-    })?;
+    let launch = launch::beside(
+        &record.command,
+        &launch::Settings::default(),
+        |run, ended| {
+            let follow = Follow::run(run);
+            until(record, &mut recorder, &follow, |time| {
+                has_ended(&ended, time)
+            });
+            recorder.end(&follow, unix_ns());
+        },
+    )?;
     Ok(match launch {
         Launch::Ended(ended) => ExitCode::from(ended.code()),
         Launch::NotStarted(status) => ExitCode::from(status),

@@ -11,6 +11,7 @@ pub mod cost;
 pub mod directory;
 pub mod file;
 pub mod frozen;
+pub mod go;
 pub mod identity;
 pub mod image;
 pub mod issue;

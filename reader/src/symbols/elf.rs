@@ -8,6 +8,8 @@ use std::path::Path;
 
 use object::{Object, ObjectSection, ReadCache};
 
+use crate::source::go::executable::build_id;
+
 /// The identity of one ELF file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Identity {
@@ -26,11 +28,7 @@ impl Identity {
     pub(crate) fn read(path: &Path) -> io::Result<Identity> {
         let cache = ReadCache::new(open(path)?);
         let file = object::File::parse(&cache).map_err(io::Error::other)?;
-        let build_id = file
-            .build_id()
-            .map_err(io::Error::other)?
-            .unwrap_or_default()
-            .to_vec();
+        let build_id = build_id(&file);
         // A damaged link is no reason to refuse a file that is right otherwise.
         let debug_link = file.gnu_debuglink().ok().flatten();
         let is_filled = |name| {
