@@ -244,6 +244,7 @@ fn search(history: &History, request: &Request) -> Search {
     Search {
         pid: process.is_alive().then_some(process.identity.pid),
         directories: request.symbol_directories.clone(),
+        is_go: process.identity.go.is_some(),
     }
 }
 

@@ -171,7 +171,7 @@ impl Members {
         // A program that looks at its own profile has it switched on, at a rate of its choice.
         let is_switched_on = process.is_disabled();
         if is_switched_on {
-            process.enable(rate)?;
+            process.enable(rate, is_at_start)?;
         }
         let how = match (is_switched_on, is_at_start) {
             (false, _) => How::Own,
@@ -214,6 +214,8 @@ impl Members {
             if is_by_itself {
                 let _ = member.keeper.note_exit();
             }
+            // It is there for a moment longer, and nothing new.
+            self.passed_over.extend(member.program);
         }
     }
 }

@@ -40,7 +40,7 @@ pub use clock::Clock;
 pub use cost::Cost;
 pub use file::FileWords;
 pub use frozen::Frozen;
-pub use identity::{Bypass, End, Identity, Origin};
+pub use identity::{Bypass, End, GoProfile, Identity, Origin};
 pub use image::Image;
 pub use issue::{Issue, Issues};
 pub use memshim_abi::counters::Subject;

@@ -115,16 +115,39 @@ impl Process {
     /// Lets the runtime sample once every `rate` bytes.
     ///
     /// Before the program's first instruction the byte decides, later the word: every allocation
-    /// reads it afresh.
+    /// reads it afresh. Go up to 1.20 then gives itself a rate that stands in its code, so there the
+    /// constant is replaced in this process's copy of that code.
     ///
     /// # Errors
     ///
     /// [`Refusal::Memory`] where it cannot be written.
-    pub fn enable(&mut self, rate: u64) -> Result<(), Refusal> {
+    pub fn enable(&mut self, rate: u64, is_at_start: bool) -> Result<(), Refusal> {
         if let Some(flag) = self.variables.disabled {
             self.write(flag, &[0])?;
         }
+        if is_at_start && let Ok(constant) = u32::try_from(rate) {
+            self.replace_usual_rate(constant)?;
+        }
         self.write(self.variables.rate, &rate.to_le_bytes())
+    }
+
+    fn replace_usual_rate(&mut self, rate: u32) -> Result<(), Refusal> {
+        const LAST_WITH_CONSTANT: u32 = 20;
+        let version = self.executable().version;
+        if version.is_none_or(|(minor, _)| minor > LAST_WITH_CONSTANT) {
+            return Ok(());
+        }
+        let Some(address) = locate::code::usual_rate(&self.symbolizer) else {
+            return Ok(());
+        };
+        let mut constant = [0; 4];
+        let is_there = self
+            .memory
+            .copy_now(address.wrapping_add(self.bias), &mut constant);
+        if is_there && u64::from(u32::from_le_bytes(constant)) == USUAL_RATE {
+            self.write(address, &rate.to_le_bytes())?;
+        }
+        Ok(())
     }
 
     /// After [`Process::enable`], while the runtime may not be through its start: sets the rate

@@ -15,6 +15,9 @@ use crate::source::go::{Refusal, Symbolizer};
 /// The longest function that is decoded; those looked at have a few hundred bytes.
 const CODE_MAX: u64 = 64 << 10;
 
+/// Instructions after a test, its jump among them, within which a word is cleared.
+const CLEAR_NEARBY: usize = 2;
+
 /// Instructions within which a value is stored after the test that decides about it.
 const NEARBY: usize = 12;
 
@@ -42,6 +45,7 @@ pub fn variables(symbolizer: &Symbolizer) -> Result<Variables, Refusal> {
     let cycle = cycle.into_iter().find_map(|code| code.first_load(4));
     let started = start.as_ref().and_then(Code::test_then_clear);
     let initialised = initialiser.as_ref().and_then(Code::test_then_usual_rate);
+    let initialised = initialised.map(|it| (it.disabled, it.rate));
     let (disabled, rate) = started
         .or(initialised)
         .ok_or(Refusal::NotFound("the rate of its heap profile"))?;
@@ -104,13 +108,11 @@ impl<'a> Code<'a> {
             let Some(flag) = self.variable(test, 0, 1) else {
                 continue;
             };
-            let nearby = self.instructions.iter().skip(index + 1).take(NEARBY);
-            let mut clears = nearby.filter(|it| {
-                let is_register = it.op_count() == 2 && it.op1_kind() == OpKind::Register;
-                let is_immediate = it.op_count() == 2
-                    && it.op1_kind() == OpKind::Immediate32to64
-                    && it.immediate32to64() == 0;
-                it.mnemonic() == Mnemonic::Mov && (is_register || is_immediate)
+            let next = self.instructions.iter().skip(index + 1).take(CLEAR_NEARBY);
+            let mut clears = next.filter(|it| {
+                let is_immediate =
+                    it.op_count() == 2 && it.op1_kind() == OpKind::Immediate32to64;
+                it.mnemonic() == Mnemonic::Mov && is_immediate && it.immediate32to64() == 0
             });
             if let Some(rate) = clears.find_map(|it| self.variable(it, 0, 8)) {
                 return Some((flag, rate));
@@ -120,28 +122,53 @@ impl<'a> Code<'a> {
     }
 
     /// `MemProfileRate = disabled ? 0 : 512 KiB`, as the package's initialiser has it up to 1.20.
-    fn test_then_usual_rate(&self) -> Option<(u64, u64)> {
+    fn test_then_usual_rate(&self) -> Option<Initialised> {
         let is_usual_rate = |it: &Instruction| {
             let is_immediate = it.op_count() == 2
                 && matches!(it.op1_kind(), OpKind::Immediate32 | OpKind::Immediate32to64);
             is_immediate && it.immediate(1) == USUAL_RATE
         };
         let usual = self.instructions.iter().position(is_usual_rate)?;
-        let first = usual.saturating_sub(NEARBY);
-        let nearby = self.instructions.get(first..)?;
-        let nearby = nearby.iter().take(3 * NEARBY);
+        let (before, after) = self.instructions.split_at(usual);
         let is_test = |it: &&Instruction| {
             matches!(
                 it.mnemonic(),
                 Mnemonic::Movzx | Mnemonic::Cmp | Mnemonic::Test
             )
         };
-        let flag = nearby
-            .clone()
-            .filter(is_test)
-            .find_map(|it| self.variable(it, 1, 1).or_else(|| self.variable(it, 0, 1)))?;
-        let mut stores = nearby.filter(|it| it.mnemonic() == Mnemonic::Mov);
-        let rate = stores.find_map(|it| self.variable(it, 0, 8))?;
-        Some((flag, rate))
+        let mut tests = before.iter().rev().take(NEARBY).filter(is_test);
+        let disabled = tests.find_map(|it| {
+            let operands = [1, 0].into_iter();
+            operands
+                .filter_map(|operand| self.variable(it, operand, 1))
+                .next()
+        })?;
+        let mut stores = after.iter().take(NEARBY);
+        let rate = stores.find_map(|it| {
+            let is_store = it.mnemonic() == Mnemonic::Mov;
+            self.variable(it, 0, 8).filter(|_| is_store)
+        })?;
+        // The constant is the last part of its instruction.
+        let constant = after.first()?.next_ip().checked_sub(4)?;
+        Some(Initialised {
+            disabled,
+            rate,
+            constant,
+        })
     }
+}
+
+/// What the package's initialiser of an old Go does with the rate.
+struct Initialised {
+    disabled: u64,
+    rate: u64,
+    /// Where the usual rate stands in its code, 4 bytes.
+    constant: u64,
+}
+
+/// Where the code has the rate that an old runtime gives itself at its start.
+pub fn usual_rate(symbolizer: &Symbolizer) -> Option<u64> {
+    let [initialiser] = symbolizer.table().named(["runtime.init"]);
+    let code = Code::of(symbolizer, initialiser?)?;
+    Some(code.test_then_usual_rate()?.constant)
 }
