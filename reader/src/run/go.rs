@@ -18,7 +18,10 @@ use crate::source::process;
 pub(crate) const USUAL_RATE: u64 = 64 << 10;
 
 /// How often heap profiles are read: what a killed program loses at most.
-const EVERY: Duration = Duration::from_secs(1);
+const EVERY: Duration = Duration::from_millis(500);
+
+/// Reading takes at most this part of the time: larger profiles are read less often.
+const SHARE: u32 = 50;
 
 /// How often new descendants are looked for; what they allocated before is unknown.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -88,15 +91,17 @@ impl Family {
 
     /// Watches `root` and what comes of it until `ended` is hung up on.
     pub(crate) fn watch(&self, root: u32, ended: &Receiver<()>) {
-        let mut last = Instant::now();
+        let (mut last, mut pause) = (Instant::now(), EVERY);
         while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(LOOK_EVERY) {
             let mut members = self.members();
             for pid in descendants(root) {
                 members.look_at(pid, self.rate);
             }
             members.hold_rates(self.rate);
-            if last.elapsed() >= EVERY {
+            if last.elapsed() >= pause {
+                let begun = Instant::now();
                 members.refresh();
+                pause = EVERY.max(begun.elapsed() * SHARE);
                 last = Instant::now();
             }
         }

@@ -6,7 +6,7 @@
 #![deny(unsafe_code)]
 
 pub(crate) mod family;
-mod go;
+pub(crate) mod go;
 pub(crate) mod launch;
 mod library;
 mod program;

@@ -8,13 +8,13 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use memshim_abi::header::{at, go, state};
+use memshim_abi::header::{Header, at, go, state, unpack};
 
 use crate::source::clock::monotonic_ns;
 use crate::source::directory::{Name, Users, find, places};
 use crate::source::go::segment::{Description, Ledger};
-use crate::source::go::{Process, Refusal};
-use crate::source::process;
+use crate::source::go::{Process, Readout, Refusal};
+use crate::source::process::{self, Liveness};
 
 /// How the heap profile of a program came to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,68 @@ pub enum How {
     SwitchedOn,
     /// The program has it by itself.
     Own,
+}
+
+/// How old a segment may be before whoever opens it brings it up to date; longer than the time
+/// between two read-outs of the one who keeps it.
+const STALE_NS: u64 = 900_000_000;
+
+/// Begins a segment of a Go program that runs, and switches its heap profile on where it is off
+/// and `rate` says so. Gives where the segment is.
+///
+/// # Errors
+///
+/// [`Refusal::Off`] where it is off and stays so, and those of [`Process::open`].
+pub fn attach(pid: u32, rate: Option<u64>) -> Result<PathBuf, Refusal> {
+    let mut process = Process::open(pid)?;
+    let is_off = process.rate()? == 0;
+    let how = match (is_off, rate) {
+        (true, None) => return Err(Refusal::Off),
+        (true, Some(rate)) => {
+            process.enable(rate, false)?;
+            How::SwitchedOn
+        }
+        (false, _) => How::Own,
+    };
+    let mut keeper = Keeper::begin(process, how)?;
+    keeper.refresh()?;
+    Ok(keeper.path)
+}
+
+/// Brings a segment up to date that nobody has kept for a while, if its program still runs.
+///
+/// What is there is good, so whatever stands in the way is no reason to fail.
+pub fn refresh_stale(path: &Path, header: &Header) {
+    let is_running = header.word(at::GO) != go::NONE && header.word(at::STATE) == state::RUNNING;
+    if !is_running || !is_stale(header) {
+        return;
+    }
+    let (pid, _) = unpack(header.word(at::PIDS));
+    let start_time = header.word(at::START_TIME);
+    if process::liveness(pid, start_time) != Liveness::Alive {
+        return;
+    }
+    // Whoever holds the lock is doing the same; a file that was replaced meanwhile is new.
+    let Ok(file) = File::open(path) else {
+        return;
+    };
+    let inode = |found: io::Result<fs::Metadata>| found.ok().map(|it| it.ino());
+    if file.try_lock().is_err() || inode(file.metadata()) != inode(fs::metadata(path)) {
+        return;
+    }
+    let refresh = || {
+        let mut keeper = Keeper::resume(Process::open(pid)?, path)?;
+        match keeper.is_of_same_program() {
+            true => keeper.refresh(),
+            false => Ok(()),
+        }
+    };
+    let _ = refresh();
+}
+
+fn is_stale(header: &Header) -> bool {
+    let now_ns = monotonic_ns().unwrap_or(0);
+    now_ns.saturating_sub(header.word(at::HEARTBEAT)) > STALE_NS
 }
 
 /// A Go program with the segment that is kept of it.
@@ -96,6 +158,12 @@ impl Keeper {
         process::stat(self.process.pid).is_some_and(|stat| stat.start_time == self.start_time)
     }
 
+    /// Whether the process has not become another program since the segment was begun.
+    fn is_of_same_program(&self) -> bool {
+        self.ledger.range() == self.process.range()
+            && self.ledger.executable() == self.process.path.as_os_str().as_encoded_bytes()
+    }
+
     /// Reads the program's heap profile and replaces the segment by what it says.
     ///
     /// # Errors
@@ -103,7 +171,11 @@ impl Keeper {
     /// Those of [`Process::read_out`], after which the segment is as it was; and
     /// [`Refusal::Storage`].
     pub fn refresh(&mut self) -> Result<(), Refusal> {
-        let readout = self.process.read_out()?;
+        let readout = match self.process.read_out() {
+            // It was switched on, or is about to be, and has sampled nothing yet.
+            Err(Refusal::Off) => Readout::default(),
+            readout => readout?,
+        };
         self.ledger
             .update(&readout, monotonic_ns().unwrap_or_default());
         if let Some(stat) = process::stat(self.process.pid) {

@@ -30,7 +30,7 @@ pub mod segment;
 pub mod symbolizer;
 
 pub use executable::Executable;
-pub use keeper::{How, Keeper};
+pub use keeper::{How, Keeper, attach};
 pub use process::{Process, Readout};
 pub use symbolizer::Symbolizer;
 

@@ -13,9 +13,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::Ordering;
 
 use memshim_abi::header::{self, Attach, at, go};
+use memshim_abi::modules;
 use memshim_abi::peak::{self, Change};
 use memshim_abi::region::{Region, RegionShape};
 use memshim_abi::sites::{self, FRAMES_MAX, Identity, flag};
+use memshim_abi::strings::{self, STRING_BYTES_MAX};
 use memshim_abi::timeline::{self, POINT_WORDS, Point};
 use memshim_abi::weight::Interval;
 use memshim_abi::{AtomicU64, WORD_BYTES, Words, threads};
@@ -122,6 +124,33 @@ impl Ledger {
     pub fn set(&self, place: usize, value: u64) {
         if let Some(word) = self.words.get(place) {
             word.store(value, Ordering::Relaxed);
+        }
+    }
+
+    /// The addresses of the executable.
+    pub fn range(&self) -> (u64, u64) {
+        let module = self.module();
+        module.map_or((0, 0), |module| (module.start, module.end))
+    }
+
+    /// The path of the executable.
+    pub fn executable(&self) -> Vec<u8> {
+        let name = self.word(at::EXECUTABLE);
+        let mut bytes = [0; STRING_BYTES_MAX];
+        let region = self.shape(Region::Strings);
+        let len = strings::read(self.words.as_slice(), region, name, &mut bytes);
+        bytes.get(..len).unwrap_or_default().to_vec()
+    }
+
+    fn module(&self) -> Option<modules::Module> {
+        modules::read(self.words.as_slice(), self.shape(Region::Modules), 0)
+    }
+
+    fn shape(&self, region: Region) -> RegionShape {
+        let file_bytes = self.words.len() as u64 * WORD_BYTES;
+        match header::attach(self.words.as_slice(), file_bytes) {
+            Attach::Attached(header) => header.region(region),
+            _ => RegionShape::EMPTY,
         }
     }
 

@@ -110,8 +110,7 @@ impl<'a> Code<'a> {
             };
             let next = self.instructions.iter().skip(index + 1).take(CLEAR_NEARBY);
             let mut clears = next.filter(|it| {
-                let is_immediate =
-                    it.op_count() == 2 && it.op1_kind() == OpKind::Immediate32to64;
+                let is_immediate = it.op_count() == 2 && it.op1_kind() == OpKind::Immediate32to64;
                 it.mnemonic() == Mnemonic::Mov && is_immediate && it.immediate32to64() == 0
             });
             if let Some(rate) = clears.find_map(|it| self.variable(it, 0, 8)) {
