@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::moment::{Life, Moment};
 use crate::output::format;
-use crate::recording::frame::{FILE_HEADER_BYTES, Refusal, read_file_header};
+use crate::recording::frame::{FILE_HEADER_BYTES, Refusal, Tear, read_file_header};
 use crate::recording::index::{Lost, Recorded, open};
 use crate::recording::{EXTENSION, Entry, FileIndex, ProcessKey, Round, snapshot};
 use crate::source::{Image, Segment};
