@@ -19,11 +19,14 @@
 //!  40 budget in millionths of the processor time, 0 for a fixed interval
 //!  41 settings whose value was not understood, a bit each
 //!  42 timeline: rows that hold a point | thinnings << 32, see there
-//!  43 memory that the process may use, bytes, 0 while unknown, and  44 whose limit that is
-//!  45 bytes of the process in memory, and  46 bytes of addresses in use, when that was looked at
-//!     last; 0 before
+//!  43 who writes it: 0 the shim; of a Go runtime how its profile came to be, see [`go`]
+//!  44 mean bytes between the samples of a Go runtime, which need not be a power of two
+//!  45 moments of a Go runtime that its sites remember, and 46 their ticks (16), see [`go`]
 //!  64 region table, 8 words a region               128 counters (64)
 //! 256 interval history, pairs of (ticks, exponent), 128 of them; the last is overwritten
+//! 512 memory that the process may use, bytes, 0 while unknown, and 513 whose limit that is
+//! 514 bytes of the process in memory, and 515 bytes of addresses in use, when that was looked at
+//!     last; 0 before
 //! ```
 #![forbid(unsafe_code)]
 
@@ -87,21 +90,27 @@ pub mod at {
     pub const BUDGET: usize = 40;
     pub const REJECTED: usize = 41;
     pub const TIMELINE: usize = 42;
-    pub const LIMIT_BYTES: usize = 43;
-    pub const LIMIT_WHOSE: usize = 44;
-    pub const RESIDENT_BYTES: usize = 45;
-    pub const MAPPED_BYTES: usize = 46;
+    pub const GO: usize = 43;
+    pub const GO_RATE: usize = 44;
+    pub const GO_MOMENTS: usize = 45;
+    pub const GO_TICKS: usize = 46;
     pub const REGIONS: usize = 64;
     pub const COUNTERS: usize = 128;
     pub const INTERVALS: usize = 256;
+    pub const LIMIT_BYTES: usize = 512;
+    pub const LIMIT_WHOSE: usize = 513;
+    pub const RESIDENT_BYTES: usize = 514;
+    pub const MAPPED_BYTES: usize = 515;
 }
 
 /// Entries of the interval history.
 pub const INTERVAL_HISTORY: usize = 128;
 
+const _: () = assert!(at::GO_TICKS + go::MOMENTS_MAX <= at::REGIONS);
 const _: () = assert!(at::REGIONS + REGION_COUNT * REGION_WORDS <= at::COUNTERS);
 const _: () = assert!(at::COUNTERS + COUNTER_CAPACITY <= at::INTERVALS);
-const _: () = assert!((at::INTERVALS + 2 * INTERVAL_HISTORY) as u64 <= HEADER_WORDS);
+const _: () = assert!(at::INTERVALS + 2 * INTERVAL_HISTORY <= at::LIMIT_BYTES);
+const _: () = assert!((at::MAPPED_BYTES as u64) < HEADER_WORDS);
 
 /// Values of the word `ORIGIN`: how the process came to have this segment.
 pub mod origin {
@@ -109,6 +118,24 @@ pub mod origin {
     pub const STARTED: u64 = 1;
     /// The process was forked from one that had a segment.
     pub const FORKED: u64 = 2;
+}
+
+/// Values of the word `GO`: a segment that a reader made of the heap profile of a Go runtime.
+///
+/// Such a segment has no slots, no events and no lifetimes, and is replaced as a whole.
+/// Where the sites of others have lifetimes, its sites have what was live as of the last garbage
+/// collection at up to [`MOMENTS_MAX`](go::MOMENTS_MAX) moments, evenly over the time since it began.
+pub mod go {
+    /// Moments that there are at most; then every second one goes.
+    pub const MOMENTS_MAX: usize = 16;
+    /// It is no such segment.
+    pub const NONE: u64 = 0;
+    /// The profile was switched on before the program's first instruction.
+    pub const FROM_START: u64 = 1;
+    /// It was switched on in the course of the program; what was before is unknown.
+    pub const SWITCHED_ON: u64 = 2;
+    /// The program has its profile by itself.
+    pub const OWN: u64 = 3;
 }
 
 /// Values of the word `STATE`.

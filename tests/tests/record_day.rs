@@ -87,6 +87,7 @@ fn state(program: &'static str, path: &Path) -> State {
     let image = Image::of(&segment, usize::MAX).expect("nothing is too much");
     let mut issues = Default::default();
     let about = About {
+        mark_bytes: None,
         process: ProcessKey {
             pid: 0,
             start_time: 1,
@@ -100,7 +101,6 @@ fn state(program: &'static str, path: &Path) -> State {
         resident_bytes: Some(50 << 20),
         key_unix_ns: None,
         parts: 0,
-        mark_bytes: None,
         frozen: Frozen::now(&segment, START_NS, Liveness::Alive),
     };
     State { about, image }

@@ -210,7 +210,8 @@ fn answer_about(record: &Record, rules: &Rules) -> Result<ExitCode, Error> {
 
 /// Runs a command and records it until it ends; its status is ours.
 fn of_command(record: &Record, mut recorder: Recorder) -> Result<ExitCode, Error> {
-    let launch = launch::beside(&record.command, &[], |run, ended| {
+    let settings = launch::Settings::default();
+    let launch = launch::beside(&record.command, &settings, |run, ended| {
         let mut follow = Follow::run(run);
         let end = record.end();
         until(&record.manner, &mut recorder, &mut follow, |time| {
