@@ -51,7 +51,6 @@ fn about(pid: u32, unix_ns: u64, minute: u64) -> About {
         resident_bytes: Some(3_000),
         key_unix_ns: None,
         parts: 0,
-        mark_bytes: None,
     }
 }
 
