@@ -20,7 +20,7 @@ use crate::output::{OUTPUTS, Options, Output, can_draw, find, find_by_file_name,
 use crate::recording::reader::is_recording;
 use crate::report::Report;
 use crate::session::{Request, Session, recorded, target};
-use crate::{check, clean, diff, list, record, run, serve};
+use crate::{check, clean, diff, digest, list, record, run, serve};
 
 pub use wanted::Wanted;
 
@@ -55,6 +55,12 @@ pub struct Destination {
 struct Question {
     /// Process id, segment file or recording; by default the newest segment of yours
     target: Option<String>,
+    /// Switch the heap profile of a running Go program on, if it is off
+    ///
+    /// Sets the sampling rate of its runtime, one word in its memory, to one sample in 64 KiB; the
+    /// program is not stopped. What it allocated before stays unknown.
+    #[arg(long)]
+    enable: bool,
     #[command(flatten)]
     wanted: Wanted,
     #[command(flatten)]
@@ -78,6 +84,7 @@ pub fn command() -> Command {
         .subcommand(run::Run::augment_args(Command::new("run")))
         .subcommands(analyses)
         .subcommand(record::Record::augment_args(Command::new("record")))
+        .subcommand(digest::Digest::augment_args(Command::new("digest")))
         .subcommand(diff::Diff::augment_args(Command::new("diff")))
         .subcommand(check::Check::augment_args(Command::new("check")))
         .subcommand(serve::Serve::augment_args(Command::new("serve")))
@@ -97,6 +104,7 @@ pub fn dispatch(matches: &ArgMatches) -> Result<ExitCode, Error> {
         Some(("clean", matches)) => clean::clean(&parsed(matches)),
         Some(("run", matches)) => run::run(&parsed(matches)),
         Some(("record", matches)) => record::record(&parsed(matches)),
+        Some(("digest", matches)) => digest::digest(&parsed(matches)),
         Some(("diff", matches)) => diff::diff(&parsed(matches)),
         Some(("serve", matches)) => serve::serve(&parsed(matches)),
         Some(("check", matches)) => check::check(&parsed(matches)),
@@ -109,7 +117,8 @@ pub fn dispatch(matches: &ArgMatches) -> Result<ExitCode, Error> {
 fn answer(name: &str, matches: &ArgMatches) -> Result<ExitCode, Error> {
     let question: Question = parsed(matches);
     let request = question.wanted.request(&question.destination)?;
-    let path = target::resolve(question.target.as_deref())?;
+    let go_rate = question.enable.then_some(run::go::USUAL_RATE);
+    let path = target::resolve_enabling(question.target.as_deref(), go_rate)?;
     let entry = crate::analysis::find(name).expect("every other subcommand is an analysis");
     let asked = entry.question(matches).unwrap_or_else(|error| error.exit());
     let mut session = match asked.window() {

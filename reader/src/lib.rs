@@ -28,6 +28,7 @@ pub mod clean;
 pub mod cli;
 pub mod comparison;
 pub mod diff;
+pub mod digest;
 pub mod error;
 pub mod event;
 pub mod frontend;

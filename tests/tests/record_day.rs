@@ -87,6 +87,7 @@ fn state(program: &'static str, path: &Path) -> State {
     let image = Image::of(&segment, usize::MAX).expect("nothing is too much");
     let mut issues = Default::default();
     let about = About {
+        mark_bytes: None,
         process: ProcessKey {
             pid: 0,
             start_time: 1,

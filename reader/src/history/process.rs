@@ -58,6 +58,8 @@ pub struct Process {
     pub is_past: bool,
     /// The program that it became by exec, where that has a segment too.
     pub successor: Option<String>,
+    /// Of one that is told of as it was: bytes that it might still use then.
+    pub left_bytes: Option<u64>,
 }
 
 impl Process {
@@ -84,6 +86,7 @@ impl Process {
             is_gone: liveness == Liveness::Dead,
             is_past: false,
             successor: None,
+            left_bytes: None,
         }
     }
 
@@ -96,6 +99,7 @@ impl Process {
             is_gone: true,
             is_past: true,
             successor: frozen.successor.clone(),
+            left_bytes: frozen.left_bytes,
         }
     }
 

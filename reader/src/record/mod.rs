@@ -4,6 +4,7 @@
 
 mod follow;
 mod guard;
+mod manner;
 mod recorder;
 mod status;
 mod tree;
@@ -14,7 +15,8 @@ mod tests;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
@@ -24,12 +26,12 @@ use crate::alert::trial;
 use crate::cli::{Destination, STATUS_FOUND};
 use crate::error::Error;
 use crate::quantity;
-use crate::recording::rotate::Limits;
 use crate::run::launch::{self, Launch};
 use crate::run::signals::Stopping;
 
 use follow::Follow;
-use guard::{Guard, Mark};
+use guard::Guard;
+pub(crate) use manner::Manner;
 use recorder::Recorder;
 
 /// How often the recorder looks whether it was told to stop.
@@ -60,33 +62,11 @@ pub struct Record {
     /// Where the recording is kept; made where it is not there
     #[arg(long, short, value_name = "DIR", required_unless_present_any = ["status", "check", "trial"])]
     output: Option<PathBuf>,
-    /// Time between two looks
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = interval_ns)]
-    every: u64,
-    /// How long to keep what was recorded
-    #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = quantity::duration_ns)]
-    keep: u64,
-    /// How much the recording may come to
-    #[arg(long, value_name = "SIZE", default_value = "2GiB", value_parser = recording_bytes)]
-    max_bytes: u64,
+    #[command(flatten)]
+    manner: Manner,
     /// Stop after so long
     #[arg(long = "for", value_name = "DURATION", value_parser = quantity::duration_ns)]
     time_ns: Option<u64>,
-    /// Keep a snapshot of the moment when so much is live: 512MiB, or 80% of the memory limit
-    ///
-    /// Marks are looked at every second, between the looks of --every, and may be given several
-    /// times. Of a share of the limit resident memory counts too. The snapshot stays as long as
-    /// the recording, one for each mark and process in ten minutes at most, and `--status` lists
-    /// them; a rule of the kind mark-passed in --alert tells somebody.
-    #[arg(long, value_name = "SIZE|SHARE", help_heading = "Alerts")]
-    limit: Vec<Mark>,
-    /// Tell of leaks, growth and limits by the rules in a file
-    ///
-    /// A rule names what is watched, for which programs and for how long, and whom to tell: a
-    /// command, which has the facts as JSON on its standard input, or a webhook. Everything has a
-    /// usual value; deploy/alerts/memshim-alerts.toml has every kind of rule with a comment.
-    #[arg(long, value_name = "RULES.toml", help_heading = "Alerts")]
-    alert: Option<PathBuf>,
     /// Say what the rules of --alert mean, and record nothing
     #[arg(long, requires = "alert", help_heading = "Alerts")]
     check: bool,
@@ -121,18 +101,13 @@ pub fn record(record: &Record) -> Result<ExitCode, Error> {
         destination.write(&status::report(directory)?, None)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let rules = record.alert.as_deref().map(Rules::read).transpose()?;
-    if let Some(rules) = rules.as_ref().filter(|_| record.check || record.trial) {
-        return answer_about(record, rules);
+    if record.check || record.trial {
+        let rules = record.manner.rules()?.expect("clap wants some");
+        return answer_about(record, &rules);
     }
-    let limits = Limits {
-        keep_ns: record.keep,
-        bytes_max: record.max_bytes,
-    };
     let directory = record.output.as_ref().expect("clap wants one");
     if !record.command.is_empty() {
-        let recorder = Recorder::open(directory, limits, true)?;
-        return of_command(record, recorder.with_alerts(rules));
+        return of_command(record, record.manner.open(directory, true)?);
     }
     let mut follow = match (&record.target, record.all) {
         (Some(target), _) => Follow::target(target)?,
@@ -144,15 +119,77 @@ pub fn record(record: &Record) -> Result<ExitCode, Error> {
             });
         }
     };
-    let recorder = Recorder::open(directory, limits, follow.wants_dead())?;
-    let mut recorder = recorder.with_alerts(rules);
+    let mut recorder = record.manner.open(directory, follow.wants_dead())?;
     let stopping = Stopping::begin();
-    until(record, &mut recorder, &mut follow, |time| {
+    let end = record.end();
+    until(&record.manner, &mut recorder, &mut follow, |time| {
         stopping.wait(time);
-        stopping.is_asked()
+        stopping.is_asked() || is_past(end)
     });
     recorder.end(&mut follow, unix_ns());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Somebody's recorder that runs beside what he does.
+pub(crate) struct Beside {
+    stop: SyncSender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Beside {
+    /// Records the process that `target` means, or everything of this user or of all, until it is
+    /// ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`record`].
+    pub(crate) fn begin(
+        directory: PathBuf,
+        manner: Manner,
+        target: Option<&str>,
+        is_of_all_users: bool,
+    ) -> Result<Beside, Error> {
+        let mut follow = match target {
+            Some(target) => Follow::target(target)?,
+            None => Follow::everything(is_of_all_users),
+        };
+        let (stop, stopped) = sync_channel(1);
+        let (opening, opened) = sync_channel(1);
+        let thread = thread::spawn(move || {
+            // Whoever began it waits for this.
+            let mut recorder = match manner.open(&directory, follow.wants_dead()) {
+                Ok(recorder) => recorder,
+                Err(error) => return drop(opening.send(Some(error))),
+            };
+            drop(opening.send(None));
+            until(&manner, &mut recorder, &mut follow, |time| {
+                has_ended(&stopped, time)
+            });
+            recorder.end(&mut follow, unix_ns());
+        });
+        match opened.recv().ok().flatten() {
+            Some(error) => Err(error),
+            None => Ok(Beside { stop, thread }),
+        }
+    }
+
+    /// Has it look a last time, and waits for that.
+    pub(crate) fn end(self) {
+        drop(self.stop);
+        // What made it panic has been said.
+        drop(self.thread.join());
+    }
+}
+
+impl Record {
+    /// When the time is over that was given.
+    fn end(&self) -> Option<Instant> {
+        Instant::now().checked_add(Duration::from_nanos(self.time_ns?))
+    }
+}
+
+fn is_past(end: Option<Instant>) -> bool {
+    end.is_some_and(|end| Instant::now() >= end)
 }
 
 /// Says what rules mean, or tries their actions.
@@ -172,10 +209,12 @@ fn answer_about(record: &Record, rules: &Rules) -> Result<ExitCode, Error> {
 
 /// Runs a command and records it until it ends; its status is ours.
 fn of_command(record: &Record, mut recorder: Recorder) -> Result<ExitCode, Error> {
-    let launch = launch::beside(&record.command, &[], |run, ended| {
+    let settings = launch::Settings::default();
+    let launch = launch::beside(&record.command, &settings, |run, ended| {
         let mut follow = Follow::run(run);
-        until(record, &mut recorder, &mut follow, |time| {
-            has_ended(&ended, time)
+        let end = record.end();
+        until(&record.manner, &mut recorder, &mut follow, |time| {
+            has_ended(&ended, time) || is_past(end)
         });
         recorder.end(&mut follow, unix_ns());
     })?;
@@ -191,15 +230,14 @@ fn has_ended(ended: &Receiver<()>, time: Duration) -> bool {
 
 /// Looks at the processes in intervals until `wait` says that it is over, or nobody is left.
 fn until(
-    record: &Record,
+    manner: &Manner,
     recorder: &mut Recorder,
     follow: &mut Follow,
     mut wait: impl FnMut(Duration) -> bool,
 ) {
-    let begin = Instant::now();
-    let every = Duration::from_nanos(record.every);
-    let mut guard = Guard::new(&record.limit);
-    let mut next = begin;
+    let every = Duration::from_nanos(manner.every);
+    let mut guard = Guard::new(&manner.limit);
+    let mut next = Instant::now();
     loop {
         let found = follow.segments();
         recorder.keep_marked(&guard.watch(&found, unix_ns()), unix_ns());
@@ -212,10 +250,7 @@ fn until(
         next = (next + every).max(Instant::now());
         while Instant::now() < next {
             let left = next.saturating_duration_since(Instant::now());
-            let is_late = record
-                .time_ns
-                .is_some_and(|ns| begin.elapsed().as_nanos() >= ns.into());
-            if wait(left.min(ATTENTION)) || is_late {
+            if wait(left.min(ATTENTION)) {
                 return;
             }
             if watched.elapsed() >= guard::PAUSE {
@@ -237,22 +272,4 @@ fn until(
 fn unix_ns() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_nanos() as u64)
-}
-
-/// An interval that leaves the processor something else to do.
-fn interval_ns(text: &str) -> Result<u64, String> {
-    let ns = quantity::duration_ns(text)?;
-    match ns >= 10_000_000 {
-        true => Ok(ns),
-        false => Err("an interval has 10ms at least".to_owned()),
-    }
-}
-
-/// Room for some files at least.
-fn recording_bytes(text: &str) -> Result<u64, String> {
-    let bytes = quantity::bytes(text)?;
-    match bytes >= 1 << 20 {
-        true => Ok(bytes),
-        false => Err("a recording needs 1MiB at least".to_owned()),
-    }
 }

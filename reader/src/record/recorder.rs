@@ -19,7 +19,7 @@ use crate::recording::{About, ProcessKey, Recording, Round, Writer};
 use crate::run::say;
 use crate::source::directory::{Found, Name};
 use crate::source::process::{self, Liveness, liveness, resident_bytes};
-use crate::source::{Frozen, Image, Issues, Segment};
+use crate::source::{Frozen, Image, Issues, Segment, limit};
 
 /// A recording being made of some processes.
 pub(crate) struct Recorder {
@@ -306,7 +306,12 @@ impl Recorder {
             key_unix_ns: None,
             parts: 0,
             mark_bytes: None,
-            frozen: Frozen::now(&segment, now_unix_ns, alive),
+            frozen: Frozen {
+                left_bytes: limit::of(found.name.pid)
+                    .filter(|_| alive == Liveness::Alive)
+                    .map(|limit| limit.left_bytes()),
+                ..Frozen::now(&segment, now_unix_ns, alive)
+            },
         };
         let image = Image::of(&segment, WORDS_MAX).ok_or_else(|| {
             format!(

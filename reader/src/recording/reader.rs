@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::moment::{Life, Moment};
 use crate::output::format;
-use crate::recording::frame::{FILE_HEADER_BYTES, Refusal, read_file_header};
+use crate::recording::frame::{FILE_HEADER_BYTES, Refusal, Tear, read_file_header};
 use crate::recording::index::{Lost, Recorded, open};
 use crate::recording::{EXTENSION, Entry, FileIndex, ProcessKey, Round, snapshot};
 use crate::source::{Image, Segment};
@@ -198,6 +198,17 @@ impl Recording {
         })
     }
 
+    /// Every snapshot of all processes, file by file, each with whose it is.
+    pub fn all_snapshots(&self) -> impl Iterator<Item = (&Recorded, Place<'_>)> {
+        self.files.iter().flat_map(|file| {
+            let entries = file.index.entries.iter();
+            entries.filter_map(move |entry| {
+                let process = file.index.processes.get(entry.process as usize)?;
+                Some((process, Place { file, entry }))
+            })
+        })
+    }
+
     /// The last snapshot of a process that is not later than the moment, or else its first.
     pub fn at(&self, key: &ProcessKey, moment: Option<Moment>) -> Option<Place<'_>> {
         let until = self.unix_ns(moment);
@@ -322,6 +333,17 @@ impl Place<'_> {
         Segment::of_image(&self.file.path, self.entry.bytes, image, about.frozen)
     }
 
+    /// What was said about it, without its words.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Open`], and [`Error::Damaged`] as [`Place::segment`].
+    pub fn about(&self) -> Result<snapshot::About, Error> {
+        let file = open(&self.file.path)?;
+        let end = self.entry.offset.saturating_add(self.entry.bytes);
+        snapshot::about(&file, self.entry.offset, end).map_err(|tear| self.torn(tear))
+    }
+
     /// The words that the segment used.
     ///
     /// # Errors
@@ -366,11 +388,15 @@ impl Place<'_> {
         entry: &Entry,
     ) -> Result<(snapshot::About, Vec<Vec<u8>>), Error> {
         let end = entry.offset.saturating_add(entry.bytes);
-        snapshot::frames(file, entry.offset, end).map_err(|tear| Error::Damaged {
+        snapshot::frames(file, entry.offset, end).map_err(|tear| self.torn(tear))
+    }
+
+    fn torn(&self, tear: Tear) -> Error {
+        Error::Damaged {
             path: self.file.path.clone(),
             offset: tear.offset,
             problem: tear.problem.to_owned(),
-        })
+        }
     }
 
     fn damaged(&self, problem: &str) -> Error {

@@ -7,7 +7,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use crate::recording::columns::{Columns, Meaning, WORDS_MAX, apply, changed, parts};
-use crate::recording::frame::{self, Stored, Tear, kind};
+use crate::recording::frame::{self, Frame, Stored, Tear, kind};
 use crate::source::{Frozen, Image};
 
 /// The most that the frames of one snapshot may unpack to: its words at nine bytes each.
@@ -130,6 +130,32 @@ pub fn of_frames(bytes: &[u8]) -> Option<Image> {
     image(&raw, None)
 }
 
+/// What is said of the snapshot from `offset` up to `end`; its words are not unpacked.
+///
+/// # Errors
+///
+/// Where and why it cannot be read.
+pub fn about<S: Stored + ?Sized>(stored: &S, offset: u64, end: u64) -> Result<About, Tear> {
+    let mut next = offset;
+    while let Some(found) = frame::read(stored, next, end)? {
+        next = found.end();
+        if found.kind == kind::SNAPSHOT {
+            return about_of(&found);
+        }
+    }
+    Err(Tear {
+        offset,
+        problem: "there is no snapshot",
+    })
+}
+
+fn about_of(found: &Frame) -> Result<About, Tear> {
+    rmp_serde::from_slice(&found.head).map_err(|_| Tear {
+        offset: found.offset,
+        problem: "the frame's head makes no sense",
+    })
+}
+
 /// What is said of a snapshot, and what its frames hold, from `offset` up to `end`.
 ///
 /// # Errors
@@ -148,11 +174,7 @@ pub fn frames<S: Stored + ?Sized>(
             kind::PART => raw.push(frame::unpack(stored, &found)?),
             kind::SNAPSHOT => {
                 raw.push(frame::unpack(stored, &found)?);
-                let about = rmp_serde::from_slice(&found.head);
-                return about.map(|about| (about, raw)).map_err(|_| Tear {
-                    offset: found.offset,
-                    problem: "the frame's head makes no sense",
-                });
+                return about_of(&found).map(|about| (about, raw));
             }
             _ => {}
         }

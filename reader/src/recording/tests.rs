@@ -56,6 +56,7 @@ fn about(pid: u32, unix_ns: u64) -> About {
             ns_per_tick: Some(2.0),
             liveness: Liveness::Alive,
             successor: None,
+            left_bytes: None,
         },
         live_bytes: 1_000,
         allocated_bytes: 2_000,

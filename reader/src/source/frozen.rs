@@ -20,6 +20,10 @@ pub struct Frozen {
     pub liveness: Liveness,
     /// The program that it had become by then.
     pub successor: Option<String>,
+    /// Bytes that it might still use then, of the limit that it would meet first; not in
+    /// recordings of the first days.
+    #[serde(default)]
+    pub left_bytes: Option<u64>,
 }
 
 impl Frozen {
@@ -32,6 +36,7 @@ impl Frozen {
             ns_per_tick: clock.ns_per_tick,
             liveness,
             successor: None,
+            left_bytes: None,
         }
     }
 

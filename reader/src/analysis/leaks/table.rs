@@ -179,8 +179,11 @@ fn evidence(suspicion: Option<&Suspicion>) -> [Value; 7] {
     ]
 }
 
-/// Bytes that the process may still use, while it runs.
+/// Bytes that the process may still use, while it runs, or might at the moment of a recording.
 pub(super) fn left_bytes(history: &History) -> Option<u64> {
+    if history.process.is_past {
+        return history.process.left_bytes;
+    }
     let is_alive = history.process.is_alive();
     let limit = is_alive.then(|| limit::of(history.process.identity.pid));
     limit.flatten().map(|limit| limit.left_bytes())

@@ -61,6 +61,7 @@ fn about(pid: u32, unix_ns: u64) -> About {
             ns_per_tick: None,
             liveness: Liveness::Alive,
             successor: None,
+            left_bytes: None,
         },
         live_bytes: 1,
         allocated_bytes: 1,

@@ -7,7 +7,7 @@
 const ROWS_IN_OVERVIEW = 5;
 
 /** Tables that answer "who?", with the views that have all of their rows. */
-const OVERVIEW_TABLES = ['checks', 'leaks', 'growth', 'diff'];
+const OVERVIEW_TABLES = ['checks', 'programs', 'changes', 'leaks', 'growth', 'diff'];
 
 /** `show` opens another view by the name of a section. */
 function overviewElement(report, { show, onstack }) {
