@@ -101,7 +101,6 @@ fn state(program: &'static str, path: &Path) -> State {
         resident_bytes: Some(50 << 20),
         key_unix_ns: None,
         parts: 0,
-        mark_bytes: None,
         frozen: Frozen::now(&segment, START_NS, Liveness::Alive),
     };
     State { about, image }
