@@ -12,6 +12,10 @@ scenario(
     await page.until('document.querySelector("#processes tbody tr")');
     await page.screenshot('live-processes');
     assert.match(await page.text('#processes tbody tr'), /growth_steps/u);
+    assert.match(await page.text('#views .note'), /^1 running, .* live, 0 leaking$/u);
+    await page.evaluate('document.querySelectorAll("#processes th button")[1].click()');
+    const sorted = '[...document.querySelectorAll("#processes thead th")].map((th) => th.ariaSort)';
+    assert.equal((await page.evaluate(sorted))[1], 'ascending');
     // The page draws itself anew when there is something to tell.
     await page.evaluate('document.querySelector("#processes tbody").dataset.old = "yes"');
     await page.until('document.querySelector("#processes tbody").dataset.old === undefined');
