@@ -47,6 +47,7 @@ mod filter;
 mod index;
 mod levels;
 mod lifecycle;
+mod memory_functions;
 mod modules;
 mod path;
 mod private;

@@ -16,6 +16,7 @@ pub mod artefacts;
 pub mod counting;
 pub mod damage;
 pub mod gdb;
+pub mod go;
 pub mod launch;
 pub mod processes;
 pub mod programs;

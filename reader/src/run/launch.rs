@@ -12,7 +12,6 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 use crate::error::Error;
-use crate::run::program::Obstacle;
 use crate::run::{family, go, library, program, say, signals, trace};
 
 /// The statuses of a command that did not start, as shells have them.
@@ -83,9 +82,9 @@ pub(crate) fn beside(
     let library = library::find()?;
     let (name, arguments) = words.split_first().expect("clap wants at least one");
     let obstacle = program::obstacle(name);
-    let is_go = obstacle == Some(Obstacle::StaticGo);
-    if let Some(obstacle) = obstacle.filter(|_| !is_go) {
-        say_obstacle(name, &obstacle);
+    let is_go = program::is_go(name);
+    if let Some(obstacle) = &obstacle {
+        say_obstacle(name, obstacle);
     }
     let run = family::number();
     let forwarding = signals::Forwarding::begin();
@@ -124,12 +123,13 @@ pub(crate) fn beside(
     };
     let refusal = go_family.refusal();
     if let Some(refusal) = &refusal {
-        say_obstacle(name, refusal);
+        let name = Path::new(name).display();
+        say(&format!("the Go heap of {name} cannot be seen: {refusal}"));
     }
     Ok(Launch::Ended(Ended {
         status,
         run,
-        is_obstructed: refusal.is_some() || obstacle.is_some_and(|_| !is_go),
+        is_obstructed: refusal.is_some() || obstacle.is_some(),
     }))
 }
 
