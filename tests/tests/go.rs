@@ -1,7 +1,7 @@
 //! Go programs, static and stripped ones too, show their own heap without being changed.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use memshim_tests::go::{Linked, cgo_program, go_program, toolchain};
 use memshim_tests::launch::TIME_LIMIT;
@@ -257,7 +257,7 @@ fn a_program_that_a_shell_starts_is_found() {
 #[test]
 fn readings_of_a_busy_program_are_consistent() {
     if has_go() {
-        check_busy(200);
+        check_busy(200, TIME_LIMIT);
     }
 }
 
@@ -265,22 +265,22 @@ fn readings_of_a_busy_program_are_consistent() {
 #[ignore = "nightly: ten thousand readings take minutes"]
 fn ten_thousand_readings_of_a_busy_program_are_consistent() {
     if has_go() {
-        check_busy(10_000);
+        check_busy(10_000, 20 * TIME_LIMIT);
     }
 }
 
-fn check_busy(readings: usize) {
+fn check_busy(readings: usize, limit: Duration) {
     let program = go_program(&["busy.go"], Linked::WithoutSymbols);
     let scene = Scene::new();
     let plain = scene.plain(&program).run().success();
-    let mut running = scene.plain(&program).start();
+    let mut running = scene.plain(&program).limit(limit).start();
     running.wait_for("ready");
     let mut process = memshim_reader::source::go::Process::open(running.pid).expect("a Go program");
     process.enable(512, false).expect("it may be written to");
     let mut before: BTreeMap<Vec<u64>, (u64, u64)> = BTreeMap::new();
-    let limit = Instant::now() + TIME_LIMIT;
+    let until = Instant::now() + limit;
     while process.read_out().is_ok_and(|it| it.stacks.len() < 100) {
-        assert!(Instant::now() < limit, "nothing is sampled");
+        assert!(Instant::now() < until, "nothing is sampled");
     }
     for number in 0..readings {
         let readout = process.read_out();
@@ -342,8 +342,13 @@ fn check_both_heaps(runs: usize) {
         let slices = slices
             .iter()
             .filter(|site| site.frames()[0]["line"] == MAKE_LINE);
-        let kept: u64 = slices.map(|site| site.count("live_objects")).sum();
-        assert_eq!(kept, 3_200, "{:#}", answer.json);
+        let kept: u64 = slices.map(|site| site.count("live_bytes")).sum();
+        // Waiting for a collection allocates a few dozen bytes in the same place.
+        let truth = 3_200 * 4_096;
+        assert!(
+            (truth..truth + truth / 100).contains(&kept),
+            "{kept} of {truth}"
+        );
         let c_sites = answer.rows("c_sites").iter();
         let of_c = c_sites.filter(|row| row["stack"][0]["function"] == "c_keep");
         let live = of_c.filter_map(|row| row["live_objects"]["value"].as_f64());

@@ -107,7 +107,7 @@ impl Keeper {
     /// # Errors
     ///
     /// [`Refusal::Storage`] where it finds no place.
-    pub fn begin(process: Process, how: How) -> Result<Keeper, Refusal> {
+    pub fn begin(mut process: Process, how: How) -> Result<Keeper, Refusal> {
         let pid = process.pid;
         let stat = process::stat(pid).ok_or(Refusal::NotFound("its process"))?;
         let directory = home().map_err(Refusal::Storage)?;
@@ -117,7 +117,12 @@ impl Keeper {
             start_time: stat.start_time,
             number,
         };
-        let ledger = Ledger::new(&describe(&process, how, &stat));
+        let rate = process.rate().unwrap_or(0);
+        let about = Description {
+            rate,
+            ..describe(&process, how, &stat)
+        };
+        let ledger = Ledger::new(&about);
         let keeper = Keeper {
             process,
             ledger,
@@ -235,6 +240,7 @@ fn describe(process: &Process, how: How, stat: &process::Stat) -> Description {
             How::SwitchedOn => go::SWITCHED_ON,
             How::Own => go::OWN,
         },
+        rate: 0,
         path: process.path.as_os_str().as_encoded_bytes().to_vec(),
         command_line: fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default(),
         range: process.range(),

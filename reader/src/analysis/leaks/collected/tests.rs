@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::history::Counts;
 use crate::source::fixture::segment;
 use crate::source::{Interval, Segment};
 
@@ -17,6 +18,7 @@ fn check(live: &[u64], expected: Class) {
         .map(|it| start + it * second)
         .collect();
     history.sites.all[0].moments = live.to_vec();
+    history.sites.all[0].sizes = Counts::of(&[0, 0, 7]);
     let site = &history.sites.all[0];
     assert_eq!(class(&history, site), expected, "{live:?}");
 }
