@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod companion;
 mod filter;
 mod naming;
 mod processes;
@@ -59,6 +60,8 @@ pub struct Session {
     symbols: Option<Symbols>,
     /// What an answer says of the recording that it is from.
     recorded: Vec<Section>,
+    /// The other heap of the same process, where it has one of C and one of Go.
+    companion: Option<Box<Session>>,
 }
 
 /// The names of a process's code that were found so far, for the next reading of its segment.
@@ -79,7 +82,10 @@ impl Session {
             return recorded::open(path, request);
         }
         let segment = Segment::open(path)?;
-        Ok(Session::of(&segment, request))
+        let mut session = Session::of(&segment, request);
+        session.companion =
+            companion::of(&session.history).map(|segment| Box::new(Session::of(&segment, request)));
+        Ok(session)
     }
 
     /// Reads the segment again after some time, and keeps what it read before beside it; at once and
@@ -158,6 +164,7 @@ impl Session {
             modules,
             symbols,
             recorded: Vec::new(),
+            companion: None,
         }
     }
 
@@ -170,6 +177,10 @@ impl Session {
         self.name_frames(&mut report);
         question.finish(&self.subject(request, selected), &mut report);
         report.sections.extend(self.recorded.iter().cloned());
+        if let Some(companion) = &mut self.companion {
+            let other = companion.ask(request, question);
+            companion::append(&mut report, other, &companion.history);
+        }
         report
     }
 

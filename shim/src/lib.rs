@@ -48,6 +48,7 @@ mod index;
 mod levels;
 mod lifecycle;
 mod memory;
+mod memory_functions;
 mod modules;
 mod path;
 mod private;

@@ -4,7 +4,7 @@
 //! preloaded library, and are no cancellation points.
 //! All of them give a negative errno on failure, as the kernel does (syscalls(2)).
 
-use core::arch::{asm, global_asm};
+use core::arch::asm;
 use core::ffi::{CStr, c_char, c_int, c_void};
 
 /// A failed system call's errno.
@@ -368,20 +368,16 @@ pub fn read_file(path: &CStr, into: &mut [u8]) -> usize {
     filled
 }
 
-// Symbols that not every C library has: a weak reference is 0 where there is none.
-#[cfg(target_arch = "x86_64")]
-global_asm!(
-    ".weak environ",
-    ".weak pthread_key_create",
-    ".weak pthread_setspecific",
-);
-
+// Symbols that not every C library has, or not every program a C library for: a weak reference is 0
+// where there is none. The directive stands in the same piece of assembly as the use, since a piece
+// that the compiler moves to another object file would have a strong reference there.
 macro_rules! weak_symbol {
     ($name:literal) => {{
         let address: usize;
         // SAFETY: reads the symbol's entry in the global offset table, 0 when undefined.
         unsafe {
             asm!(
+                concat!(".weak ", $name),
                 concat!("mov {}, qword ptr [rip + ", $name, "@GOTPCREL]"),
                 out(reg) address,
                 options(pure, readonly, nostack, preserves_flags),
@@ -391,9 +387,21 @@ macro_rules! weak_symbol {
     }};
 }
 
-unsafe extern "C" {
-    /// dlsym(3); only called while starting.
-    pub fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
+/// dlsym(3), only called while starting; null where there is no C library at all.
+///
+/// # Safety
+///
+/// As dlsym(3): `name` is a C string.
+pub unsafe fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void {
+    type Dlsym = unsafe extern "C" fn(*mut c_void, *const c_char) -> *mut c_void;
+    let function = weak_symbol!("dlsym");
+    if function == 0 {
+        return core::ptr::null_mut();
+    }
+    // SAFETY: the symbol has this type (dlsym(3)).
+    let search = unsafe { core::mem::transmute::<usize, Dlsym>(function) };
+    // SAFETY: the caller gives a C string.
+    unsafe { search(handle, name) }
 }
 
 /// The variables of the environment, or null where the C library has not set them yet.

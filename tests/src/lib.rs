@@ -17,6 +17,7 @@ pub mod counting;
 pub mod damage;
 pub mod deploy;
 pub mod gdb;
+pub mod go;
 pub mod launch;
 pub mod processes;
 pub mod programs;

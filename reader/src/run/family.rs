@@ -28,6 +28,8 @@ struct Member {
     path: PathBuf,
     pid: u32,
     allocated_bytes: u64,
+    /// Whether it is the Go heap of its process, which may have a segment of its C heap too.
+    is_go: bool,
 }
 
 /// The segments of all programs that came of a run, by process, oldest first.
@@ -42,7 +44,11 @@ pub(crate) fn heaviest(run: u64) -> Option<Heaviest> {
     let members: Vec<Member> = found
         .filter_map(|found| Member::read(found.path, run))
         .collect();
-    let programs = members.len();
+    let is_second = |member: &&Member| {
+        let mut others = members.iter();
+        member.is_go && others.any(|other| other.pid == member.pid && !other.is_go)
+    };
+    let programs = members.len() - members.iter().filter(is_second).count();
     let heaviest = members
         .into_iter()
         .max_by_key(|member| member.allocated_bytes)?;
@@ -60,6 +66,7 @@ impl Member {
         let identity = segment.identity(&mut issues);
         (identity.run == run).then(|| Member {
             pid: identity.pid,
+            is_go: identity.go.is_some(),
             allocated_bytes: segment.allocated_bytes(&mut issues),
             path,
         })

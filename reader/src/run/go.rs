@@ -146,7 +146,10 @@ impl<F: FnOnce()> Stops for Stopped<'_, F> {
 
     fn at_exec(&mut self) {
         let mut members = self.family.members();
-        members.kept.remove(&self.pid);
+        if let Some(mut member) = members.kept.remove(&self.pid) {
+            // A segment that says too little is better than none.
+            let _ = member.keeper.note_replaced();
+        }
         // Whether it is a Go program again or something else, the start is now.
         let _ = members.begin(self.pid, self.family.rate, true);
     }

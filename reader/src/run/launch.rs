@@ -12,7 +12,6 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 use crate::error::Error;
-use crate::run::program::Obstacle;
 use crate::run::{family, go, library, program, say, signals, trace};
 use crate::source::noted::Death;
 use crate::source::oom::OomCounter;
@@ -99,9 +98,9 @@ pub(crate) fn beside(
     let library = library::find()?;
     let (name, arguments) = words.split_first().expect("clap wants at least one");
     let obstacle = program::obstacle(name);
-    let is_go = obstacle == Some(Obstacle::StaticGo);
-    if let Some(obstacle) = obstacle.filter(|_| !is_go) {
-        say_obstacle(name, &obstacle);
+    let is_go = program::is_go(name);
+    if let Some(obstacle) = &obstacle {
+        say_obstacle(name, obstacle);
     }
     let run = family::number();
     let counter = OomCounter::of(std::process::id());
@@ -144,7 +143,8 @@ pub(crate) fn beside(
     };
     let refusal = go_family.refusal();
     if let Some(refusal) = &refusal {
-        say_obstacle(name, refusal);
+        let name = Path::new(name).display();
+        say(&format!("the Go heap of {name} cannot be seen: {refusal}"));
     }
     let kills = counter.read().zip(kills_before);
     Ok(Launch::Ended(Ended {
@@ -152,7 +152,7 @@ pub(crate) fn beside(
         oom_kills: kills.map_or(0, |(now, before)| now.saturating_sub(before)),
         status,
         run,
-        is_obstructed: refusal.is_some() || obstacle.is_some_and(|_| !is_go),
+        is_obstructed: refusal.is_some() || obstacle.is_some(),
     }))
 }
 

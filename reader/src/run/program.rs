@@ -26,8 +26,6 @@ const LINE_BYTES: usize = 256;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Obstacle {
     Static,
-    /// None in truth: the Go runtime is asked instead of a preload.
-    StaticGo,
     Privileged,
     OwnMalloc,
     OtherClass,
@@ -40,7 +38,6 @@ impl fmt::Display for Obstacle {
                 "it is a static executable, which loads no libraries, so its allocations cannot be \
                  seen"
             }
-            Obstacle::StaticGo => "it is a static Go program",
             Obstacle::Privileged => {
                 "it is setuid or setgid, and the loader ignores LD_PRELOAD for such programs"
             }
@@ -55,11 +52,26 @@ impl fmt::Display for Obstacle {
 /// What keeps memshim from seeing the allocations of the command `name`; `None` where nothing
 /// does, or where nobody can tell.
 pub(crate) fn obstacle(name: &OsStr) -> Option<Obstacle> {
+    of_executable(&executable(name)?)
+}
+
+/// Whether a command is a Go program that may be looked into.
+pub(crate) fn is_go(name: &OsStr) -> bool {
+    let is_own = |path: &PathBuf| {
+        let metadata = fs::metadata(path);
+        metadata.is_ok_and(|it| it.is_file() && !is_privileged(&it))
+    };
+    let path = executable(name).filter(is_own);
+    path.is_some_and(|path| Executable::open(&path).is_ok())
+}
+
+/// The executable that the system will load for a command.
+fn executable(name: &OsStr) -> Option<PathBuf> {
     let mut path = find_in_path(name)?;
     for _ in 0..INTERPRETERS_MAX {
         match interpreter(&path) {
             Some(interpreter) => path = interpreter,
-            None => return of_executable(&path),
+            None => return Some(path),
         }
     }
     None
@@ -126,12 +138,8 @@ fn of_executable(path: &Path) -> Option<Obstacle> {
         .iter()
         .any(|segment| segment.p_type.get(endian) == elf::PT_INTERP)
     {
-        let is_go = Executable::open(path).is_ok();
-        return Some(if is_go {
-            Obstacle::StaticGo
-        } else {
-            Obstacle::Static
-        });
+        // The runtime of a Go program can be asked, whatever is loaded.
+        return Executable::open(path).is_err().then_some(Obstacle::Static);
     }
     let file = object::File::parse(&data).ok()?;
     let is_malloc = |symbol: object::Symbol<'_, '_, _>| {

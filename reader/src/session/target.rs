@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 use crate::error::Error;
 use crate::source::directory::{Found, Users, find, find_others, places};
 use crate::source::go::{self, Refusal};
-use crate::source::{Issues, Segment, process};
+use crate::source::{End, Issues, Segment, process};
 
 /// The segment file that `target` means.
 ///
@@ -44,12 +44,21 @@ fn of_process(pid: u32, go_rate: Option<u64>) -> Result<PathBuf, Error> {
         Some((0, _)) => Users::All,
         _ => Users::Own,
     };
-    let last = find(users).into_iter().rfind(|found| found.name.pid == pid);
-    match last {
+    let mut of_pid = find(users);
+    of_pid.retain(|found| found.name.pid == pid);
+    let last = of_pid.iter().rfind(|found| !is_replaced(found));
+    match last.or(of_pid.last()).cloned() {
         Some(found) => Ok(found.path),
         None if process::stat(pid).is_some() => of_go(pid, go_rate),
         None => Err(Error::NoProcess { pid }),
     }
+}
+
+/// Whether the program of a segment became another by exec. The numbers of segments alone do not
+/// tell: those of Go programs are counted apart.
+fn is_replaced(found: &Found) -> bool {
+    let segment = Segment::open(&found.path);
+    segment.is_ok_and(|it| it.identity(&mut Issues::default()).end == End::Replaced)
 }
 
 /// A segment made of the heap profile of a Go program, which no preload reaches.

@@ -37,6 +37,7 @@ pub struct Resident {}
 
 impl Analysis for Resident {
     const NAME: &'static str = "resident";
+    const NEEDS_BLOCKS: Option<&'static str> = Some("Which memory live blocks lie in is");
 
     fn sections(&self, subject: &Subject<'_>) -> Vec<Section> {
         sections(subject.history)
@@ -73,6 +74,10 @@ impl Share {
 
 /// The memory by kind, then what it comes to; one section with the reason where nobody can tell.
 pub(crate) fn sections(history: &History) -> Vec<Section> {
+    if history.process.identity.go.is_some() {
+        // Go's runtime maps its heap itself, and tells no addresses.
+        return Vec::new();
+    }
     let unknown = |reason: String| {
         let facts = vec![Fact::new("resident", "not known", Value::Text(reason))];
         vec![Section::new(

@@ -7,6 +7,8 @@
 #![forbid(unsafe_code)]
 
 use std::collections::HashSet;
+use std::thread;
+use std::time::Duration;
 
 use crate::source::go::Refusal;
 use crate::source::go::layout::{CYCLES, DEPTH_MAX, KIND_MEMORY, Layout, at};
@@ -17,6 +19,10 @@ pub const BUCKETS_MAX: usize = 1 << 20;
 
 /// Readings of one record before what still changes is taken as it is.
 const READINGS_MAX: usize = 8;
+
+/// Readings after that of one that makes no sense, and the time between two of them.
+const PATIENCE: usize = 20;
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// An allocation larger than any address space.
 const SIZE_MAX: u64 = 1 << 47;
@@ -141,10 +147,15 @@ fn settle(memory: &mut Memory, bucket: &mut Bucket, layout: Layout) -> Result<()
         return Err(outside);
     }
     let mut verdict = Ok(());
-    for _ in 0..READINGS_MAX {
+    for reading in 0..READINGS_MAX + PATIENCE {
+        if reading > READINGS_MAX {
+            // Whoever was changing it was interrupted in the middle, and goes on when it is its turn.
+            thread::sleep(PAUSE);
+        }
         let before = (bucket.newest, bucket.published);
         verdict = bucket.take(&record, layout);
-        if verdict.is_ok() && before == (bucket.newest, bucket.published) {
+        let is_settled = before == (bucket.newest, bucket.published) || reading >= READINGS_MAX;
+        if verdict.is_ok() && is_settled {
             return Ok(());
         }
         if !memory.copy_now(start, &mut record) {

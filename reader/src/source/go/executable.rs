@@ -146,11 +146,15 @@ impl Executable {
         }
         executable.loads.sort_by_key(|load| load.address);
         // A damaged section table is no reason to give up: the segments say enough.
-        if let Ok(parsed) = object::File::parse(cache) {
-            executable.build_id = build_id(&parsed);
-            executable.note_sections(&parsed);
+        let parsed = object::File::parse(cache).ok();
+        if let Some(parsed) = &parsed {
+            executable.note_sections(parsed);
         }
         executable.version_text = executable.find_version()?;
+        if let Some(parsed) = &parsed {
+            executable.build_id = build_id(parsed);
+            executable.note_symbols(parsed);
+        }
         executable.version = version_of(&executable.version_text);
         executable.relocation_table = dynamic.and_then(|table| executable.find_relocations(table));
         Some(executable)
@@ -163,6 +167,9 @@ impl Executable {
                 self.sections.insert(name.to_owned(), place);
             }
         }
+    }
+
+    fn note_symbols<'a>(&mut self, parsed: &object::File<'a, &'a ReadCache<File>>) {
         for symbol in parsed.symbols() {
             let name = symbol.name_bytes().unwrap_or_default();
             // Few names begin so, and comparing each with all would take most of the time.
@@ -269,6 +276,10 @@ impl Executable {
             && let Some(bytes) = self.read(address, size)
         {
             return version_text(&bytes);
+        }
+        if !self.sections.is_empty() {
+            // Whoever strips the names of sections strips all of them.
+            return None;
         }
         let loads = self.loads.iter().filter(|load| !load.is_code);
         loads.into_iter().find_map(|load| {

@@ -16,6 +16,10 @@ use crate::source::go::segment::{Description, Ledger};
 use crate::source::go::{Process, Readout, Refusal};
 use crate::source::process::{self, Liveness};
 
+/// The number of a process's first segment of this kind: far above those of shims, which take the
+/// first that is free and believe that the one before it is over.
+pub const FIRST_NUMBER: u32 = 1 << 16;
+
 /// How the heap profile of a program came to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
@@ -103,7 +107,7 @@ impl Keeper {
     /// # Errors
     ///
     /// [`Refusal::Storage`] where it finds no place.
-    pub fn begin(process: Process, how: How) -> Result<Keeper, Refusal> {
+    pub fn begin(mut process: Process, how: How) -> Result<Keeper, Refusal> {
         let pid = process.pid;
         let stat = process::stat(pid).ok_or(Refusal::NotFound("its process"))?;
         let directory = home().map_err(Refusal::Storage)?;
@@ -113,7 +117,12 @@ impl Keeper {
             start_time: stat.start_time,
             number,
         };
-        let ledger = Ledger::new(&describe(&process, how, &stat));
+        let rate = process.rate().unwrap_or(0);
+        let about = Description {
+            rate,
+            ..describe(&process, how, &stat)
+        };
+        let ledger = Ledger::new(&about);
         let keeper = Keeper {
             process,
             ledger,
@@ -190,7 +199,20 @@ impl Keeper {
     ///
     /// [`Refusal::Storage`].
     pub fn note_exit(&mut self) -> Result<(), Refusal> {
-        self.ledger.set(at::STATE, state::EXITED);
+        self.note_end(state::EXITED)
+    }
+
+    /// Notes that the process has become another program.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Storage`].
+    pub fn note_replaced(&mut self) -> Result<(), Refusal> {
+        self.note_end(state::REPLACED)
+    }
+
+    fn note_end(&mut self, state: u64) -> Result<(), Refusal> {
+        self.ledger.set(at::STATE, state);
         self.ledger
             .set(at::STATE_TICKS, self.ledger.word(at::HEARTBEAT));
         self.store()
@@ -218,6 +240,7 @@ fn describe(process: &Process, how: How, stat: &process::Stat) -> Description {
             How::SwitchedOn => go::SWITCHED_ON,
             How::Own => go::OWN,
         },
+        rate: 0,
         path: process.path.as_os_str().as_encoded_bytes().to_vec(),
         command_line: fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default(),
         range: process.range(),
@@ -241,7 +264,10 @@ fn run_number(pid: u32) -> u64 {
 fn next_number(pid: u32, start_time: u64) -> u32 {
     let found = find(Users::Own).into_iter();
     let own = found.filter(|it| it.name.pid == pid && it.name.start_time == start_time);
-    own.map(|it| it.name.number + 1).max().unwrap_or(0)
+    let go = own.filter(|it| it.name.number >= FIRST_NUMBER);
+    go.map(|it| it.name.number.saturating_add(1))
+        .max()
+        .unwrap_or(FIRST_NUMBER)
 }
 
 /// The directory for segments of this user, made if it is missing.

@@ -45,6 +45,8 @@ pub struct Description {
     pub run: u64,
     /// One of [`go`].
     pub how: u64,
+    /// Mean bytes between its samples, 0 where that is not known yet.
+    pub rate: u64,
     /// Path of its executable.
     pub path: Vec<u8>,
     /// Its arguments, each with a zero byte behind it.
@@ -84,6 +86,7 @@ impl Ledger {
             known: HashMap::new(),
         };
         ledger.begin(about);
+        ledger.note_rate(about.rate, about.monotonic_ns);
         // Row 0 stands for stacks without a row, of which there are none here.
         ledger.make_site(&[], about.monotonic_ns);
         header::publish(&ledger.words);
@@ -266,11 +269,12 @@ impl Ledger {
 
     /// The rate as the nearest interval that memshim knows, for what tells people about it.
     fn note_rate(&self, rate: u64, now_ticks: u64) {
-        if rate == self.word(at::GO_RATE) && self.word(at::INTERVAL_CHANGES) > 0 {
+        // None is no rate: nothing is sampled yet, or any more.
+        if rate == 0 || rate == self.word(at::GO_RATE) {
             return;
         }
         let interval = match rate {
-            0 | 1 => Interval::EXACT,
+            1 => Interval::EXACT,
             rate => Interval::at_most(rate.saturating_add(rate / 2)),
         };
         self.set(at::GO_RATE, rate);

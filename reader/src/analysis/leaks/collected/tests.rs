@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::history::Counts;
 use crate::source::fixture::segment;
 use crate::source::{Interval, Segment};
 
@@ -16,9 +17,8 @@ fn check(live: &[u64], expected: Class) {
     history.moments = (1..=live.len() as u64)
         .map(|it| start + it * second)
         .collect();
-    let site = &mut history.sites.all[0];
-    site.moments = live.to_vec();
-    site.sizes = Default::default();
+    history.sites.all[0].moments = live.to_vec();
+    history.sites.all[0].sizes = Counts::of(&[0, 0, 7]);
     let site = &history.sites.all[0];
     assert_eq!(class(&history, site), expected, "{live:?}");
 }

@@ -1,0 +1,118 @@
+//! Programs in Go under `tests/programs/go`, built by Debian's Go or the one that
+//! `MEMSHIM_TEST_GOROOT` names.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::artefacts::build_lock;
+use crate::programs::sources;
+use crate::{find_installed, target_dir};
+
+/// How a program is linked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Linked {
+    /// As `go build` does it, with a symbol table.
+    Plainly,
+    /// With `-ldflags='-s -w'`, as programs are released.
+    WithoutSymbols,
+    /// Plainly, and then `strip` has been over it.
+    Stripped,
+    /// To be loaded anywhere.
+    PositionIndependent,
+}
+
+impl Linked {
+    /// All ways.
+    pub const ALL: [Linked; 4] = [
+        Linked::Plainly,
+        Linked::WithoutSymbols,
+        Linked::Stripped,
+        Linked::PositionIndependent,
+    ];
+
+    fn flags(self) -> &'static [&'static str] {
+        match self {
+            Linked::Plainly | Linked::Stripped => &[],
+            Linked::WithoutSymbols => &["-ldflags=-s -w"],
+            Linked::PositionIndependent => &["-buildmode=pie"],
+        }
+    }
+}
+
+/// The command `go`; `None` where there is none.
+pub fn toolchain() -> Option<PathBuf> {
+    match std::env::var_os("MEMSHIM_TEST_GOROOT") {
+        Some(root) => Some(PathBuf::from(root).join("bin/go")),
+        None => find_installed("go"),
+    }
+}
+
+/// The executable made of these files, without cgo.
+pub fn go_program(files: &[&str], linked: Linked) -> PathBuf {
+    build(files, linked, false)
+}
+
+/// The executable made of these files, with C in them.
+pub fn cgo_program(files: &[&str]) -> PathBuf {
+    build(files, Linked::Plainly, true)
+}
+
+fn build(files: &[&str], linked: Linked, has_c: bool) -> PathBuf {
+    let go = toolchain().expect("whoever builds asked for the toolchain before");
+    let folder = sources().join("go");
+    let mut hasher = DefaultHasher::new();
+    (files, linked, has_c, &go).hash(&mut hasher);
+    for file in files {
+        let text = std::fs::read(folder.join(file));
+        text.unwrap_or_else(|error| panic!("{file}: {error}"))
+            .hash(&mut hasher);
+    }
+    let dir = target_dir()
+        .join("test-programs")
+        .join(format!("{:016x}", hasher.finish()));
+    let name = files[0].strip_suffix(".go").unwrap_or(files[0]);
+    let built = dir.join(name);
+    let _lock = build_lock();
+    if !built.exists() {
+        std::fs::create_dir_all(&dir).expect("the target directory is writable");
+        let unfinished = dir.join("unfinished");
+        let mut command = command(&go, has_c);
+        command.args(["build", "-o"]).arg(&unfinished);
+        command.args(linked.flags());
+        command.args(files.iter().map(|file| folder.join(file)));
+        run(command);
+        if linked == Linked::Stripped {
+            let mut strip = Command::new("strip");
+            strip.arg(&unfinished);
+            run(strip);
+        }
+        std::fs::rename(unfinished, &built).expect("a finished program can be named");
+    }
+    built
+}
+
+/// `go` with settings that no machine's own can change.
+pub fn command(go: &Path, has_c: bool) -> Command {
+    let mut command = Command::new(go);
+    command
+        .env_remove("LD_PRELOAD")
+        .env_remove("GOFLAGS")
+        .env("GOTOOLCHAIN", "local")
+        .env("GO111MODULE", "off")
+        .env("CGO_ENABLED", if has_c { "1" } else { "0" })
+        .env("GOCACHE", target_dir().join("go-cache"));
+    if let Some(root) = std::env::var_os("MEMSHIM_TEST_GOROOT") {
+        command.env("GOROOT", root);
+    }
+    command
+}
+
+fn run(mut command: Command) {
+    let done = command.output().expect("the compiler starts");
+    assert!(
+        done.status.success(),
+        "{command:?} failed:\n{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+}
