@@ -33,10 +33,7 @@ impl Kind {
             Kind::LeakSuspected => format!("{program} on {host} leaks {value}"),
             Kind::ContainerGrowing => format!("A container of {program} on {host} grows {value}"),
             Kind::HeapGrowing => format!("The heap of {program} on {host} is {detail} and grows"),
-            Kind::LiveAbove => match told.value {
-                Level::ShareOfLimit(_) => format!("{program} on {host} has {value} live"),
-                Level::Number(_) => format!("{program} on {host} has {value} live"),
-            },
+            Kind::LiveAbove => format!("{program} on {host} has {value} live"),
             Kind::LimitNear => format!("{program} on {host} meets its memory limit in {value}"),
             Kind::AllocationJump => {
                 format!("{program} on {host} allocates {detail} a second, {value} as much as usual")
