@@ -36,6 +36,7 @@ pub mod list;
 pub mod metrics;
 pub mod moment;
 pub mod output;
+pub mod push;
 pub mod quantity;
 pub mod record;
 pub mod recording;

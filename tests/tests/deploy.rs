@@ -298,7 +298,7 @@ fn systemd_takes_the_units() {
     }
     let scene = Scene::new();
     let units = files(&deploy().join("systemd"), &["service", "timer"]);
-    assert_eq!(units.len(), 3);
+    assert_eq!(units.len(), 5);
     for unit in &units {
         // The program is not installed here, and nobody is called app; the rest is as it is.
         let unit_text = std::fs::read_to_string(unit).expect("a readable unit");

@@ -8,6 +8,8 @@ mod doors;
 mod exposition;
 #[path = "serve/peers.rs"]
 mod peers;
+#[path = "serve/push.rs"]
+mod push;
 #[path = "serve/server.rs"]
 mod server;
 

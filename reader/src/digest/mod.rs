@@ -16,7 +16,7 @@ mod program;
 mod reading;
 mod row;
 mod sections;
-mod window;
+pub mod window;
 mod worth;
 
 #[cfg(test)]
