@@ -42,6 +42,7 @@ pub mod record;
 pub mod recording;
 pub mod report;
 pub mod run;
+pub mod series;
 pub mod serve;
 pub mod session;
 pub mod source;
