@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use crate::source::frozen::Memory;
 use crate::source::process::{Liveness, Stat, boot_id, liveness, stat};
 use crate::source::{End, Frozen, Identity, Issues, Segment};
 
@@ -60,6 +61,8 @@ pub struct Process {
     pub successor: Option<String>,
     /// Of one that is told of as it was: bytes that it might still use then.
     pub left_bytes: Option<u64>,
+    /// Likewise: where its memory was, not long before.
+    pub memory: Option<Memory>,
 }
 
 impl Process {
@@ -87,6 +90,7 @@ impl Process {
             is_past: false,
             successor: None,
             left_bytes: None,
+            memory: None,
         }
     }
 
@@ -100,6 +104,7 @@ impl Process {
             is_past: true,
             successor: frozen.successor.clone(),
             left_bytes: frozen.left_bytes,
+            memory: frozen.memory.clone(),
         }
     }
 

@@ -57,6 +57,7 @@ fn about(pid: u32, unix_ns: u64) -> About {
             liveness: Liveness::Alive,
             successor: None,
             left_bytes: None,
+            memory: None,
         },
         live_bytes: 1_000,
         allocated_bytes: 2_000,
