@@ -19,6 +19,9 @@
 //!  40 budget in millionths of the processor time, 0 for a fixed interval
 //!  41 settings whose value was not understood, a bit each
 //!  42 timeline: rows that hold a point | thinnings << 32, see there
+//!  43 who writes it: 0 the shim; of a Go runtime how its profile came to be, see [`go`]
+//!  44 mean bytes between the samples of a Go runtime, which need not be a power of two
+//!  45 moments of a Go runtime that its sites remember, and 46 their ticks (16), see [`go`]
 //!  64 region table, 8 words a region               128 counters (64)
 //! 256 interval history, pairs of (ticks, exponent), 128 of them; the last is overwritten
 //! ```
@@ -84,6 +87,10 @@ pub mod at {
     pub const BUDGET: usize = 40;
     pub const REJECTED: usize = 41;
     pub const TIMELINE: usize = 42;
+    pub const GO: usize = 43;
+    pub const GO_RATE: usize = 44;
+    pub const GO_MOMENTS: usize = 45;
+    pub const GO_TICKS: usize = 46;
     pub const REGIONS: usize = 64;
     pub const COUNTERS: usize = 128;
     pub const INTERVALS: usize = 256;
@@ -92,6 +99,7 @@ pub mod at {
 /// Entries of the interval history.
 pub const INTERVAL_HISTORY: usize = 128;
 
+const _: () = assert!(at::GO_TICKS + go::MOMENTS_MAX <= at::REGIONS);
 const _: () = assert!(at::REGIONS + REGION_COUNT * REGION_WORDS <= at::COUNTERS);
 const _: () = assert!(at::COUNTERS + COUNTER_CAPACITY <= at::INTERVALS);
 const _: () = assert!((at::INTERVALS + 2 * INTERVAL_HISTORY) as u64 <= HEADER_WORDS);
@@ -102,6 +110,24 @@ pub mod origin {
     pub const STARTED: u64 = 1;
     /// The process was forked from one that had a segment.
     pub const FORKED: u64 = 2;
+}
+
+/// Values of the word `GO`: a segment that a reader made of the heap profile of a Go runtime.
+///
+/// Such a segment has no slots, no events and no lifetimes, and is replaced as a whole.
+/// Where the sites of others have lifetimes, its sites have what was live as of the last garbage
+/// collection at up to [`MOMENTS_MAX`](go::MOMENTS_MAX) moments, evenly over the time since it began.
+pub mod go {
+    /// Moments that there are at most; then every second one goes.
+    pub const MOMENTS_MAX: usize = 16;
+    /// It is no such segment.
+    pub const NONE: u64 = 0;
+    /// The profile was switched on before the program's first instruction.
+    pub const FROM_START: u64 = 1;
+    /// It was switched on in the course of the program; what was before is unknown.
+    pub const SWITCHED_ON: u64 = 2;
+    /// The program has its profile by itself.
+    pub const OWN: u64 = 3;
 }
 
 /// Values of the word `STATE`.

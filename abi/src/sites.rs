@@ -257,6 +257,40 @@ pub fn add_death(row: &SiteRow, size_bytes: u64, weight: &Weight, death: Death, 
     }
 }
 
+/// The writer's half, for who learns of sums only: all that was ever sampled at a site.
+pub fn set_sampled(
+    row: &SiteRow,
+    born: &Totals,
+    died: &Totals,
+    sizes: &[u64; SIZE_BUCKETS],
+    last_ticks: u64,
+) {
+    // Relaxed throughout: sums by themselves.
+    row[LAST_BIRTH].store(last_ticks, Ordering::Relaxed);
+    for (place, totals) in [(DRAWN_BORN, born), (DRAWN_DIED, died)] {
+        let values = [
+            totals.objects,
+            totals.bytes,
+            totals.raw_objects,
+            totals.raw_bytes,
+            totals.objects_variance.to_bits(),
+            totals.bytes_variance.to_bits(),
+        ];
+        for (word, value) in row.iter().skip(place).zip(values) {
+            word.store(value, Ordering::Relaxed);
+        }
+    }
+    for (word, objects) in row.iter().skip(SIZES).zip(sizes) {
+        word.store(*objects, Ordering::Relaxed);
+    }
+}
+
+/// The writer's half of a Go runtime's segment: the words for what was live at its moments.
+pub fn moments(row: &SiteRow) -> &[AtomicU64] {
+    row.get(LIFETIMES..LIFETIMES + crate::header::go::MOMENTS_MAX)
+        .unwrap_or(&[])
+}
+
 /// The reader's half: the site of a row, `None` while it is not published.
 pub fn read<W: Words + ?Sized>(words: &W, region: RegionShape, row: u64) -> Option<Site> {
     let first = region.row(row);

@@ -55,6 +55,12 @@ pub struct Destination {
 struct Question {
     /// Process id, segment file or recording; by default the newest segment of yours
     target: Option<String>,
+    /// Switch the heap profile of a running Go program on, if it is off
+    ///
+    /// Sets the sampling rate of its runtime, one word in its memory, to one sample in 64 KiB; the
+    /// program is not stopped. What it allocated before stays unknown.
+    #[arg(long)]
+    enable: bool,
     #[command(flatten)]
     wanted: Wanted,
     #[command(flatten)]
@@ -113,7 +119,8 @@ pub fn dispatch(matches: &ArgMatches) -> Result<ExitCode, Error> {
 fn answer(name: &str, matches: &ArgMatches) -> Result<ExitCode, Error> {
     let question: Question = parsed(matches);
     let request = question.wanted.request(&question.destination)?;
-    let path = target::resolve(question.target.as_deref())?;
+    let go_rate = question.enable.then_some(run::go::USUAL_RATE);
+    let path = target::resolve_enabling(question.target.as_deref(), go_rate)?;
     let entry = crate::analysis::find(name).expect("every other subcommand is an analysis");
     let asked = entry.question(matches).unwrap_or_else(|error| error.exit());
     let mut session = match asked.window() {

@@ -6,6 +6,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::source::go::Refusal;
+
 /// Why there is no answer.
 ///
 /// The text of a variant is a lowercase phrase that names the file, process or argument; its
@@ -25,6 +27,20 @@ pub enum Error {
         pid: u32,
         /// Where its segment would be.
         directory: PathBuf,
+    },
+    /// A Go program runs without the heap profile that its runtime could keep.
+    #[error("process {pid} is a Go program whose heap profile is off")]
+    GoProfileOff {
+        /// The process.
+        pid: u32,
+    },
+    /// The heap of a Go program cannot be read.
+    #[error("cannot read the Go heap of process {pid}")]
+    Go {
+        /// The process.
+        pid: u32,
+        /// Why not.
+        source: Refusal,
     },
     /// The process is not there, and left no segment.
     #[error("process {pid} does not exist and left no segment")]
@@ -213,6 +229,16 @@ impl Error {
                 "Start it with LD_PRELOAD=libmemshim.so; static and set-uid programs and those \
                  with an allocator of their own cannot be profiled.",
             ),
+            Error::GoProfileOff { .. } => Some(
+                "Ask again with --enable, which sets its sampling rate, one word of its memory, and \
+                 stops nothing; what it allocated until then stays unknown.",
+            ),
+            Error::Go { source, .. } => match source {
+                Refusal::Memory(_) => {
+                    Some("Run the reader as the user of the program, or as root.")
+                }
+                _ => None,
+            },
             Error::NoProcess { .. } => Some("`memshim-reader list` shows what can be read."),
             Error::Open { source, .. } | Error::Read { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => {

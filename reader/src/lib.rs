@@ -20,6 +20,7 @@
 // that does so says it.
 #![deny(unsafe_code)]
 
+pub mod alert;
 pub mod analysis;
 pub mod baseline;
 pub mod check;

@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::frontend::http;
 use crate::metrics::Detail;
 use crate::push::Pushing;
+use crate::record::{Beside, Manner};
 use crate::session::{Request, target};
 use crate::source::directory::Users;
 
@@ -70,6 +71,11 @@ pub struct Serve {
     no_symbols: bool,
     #[command(flatten)]
     pushing: Pushing,
+    /// Record into this directory too, as `memshim-reader record` does
+    #[arg(long, value_name = "DIR", help_heading = "Recording")]
+    record: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "Recording")]
+    manner: Option<Manner>,
 }
 
 /// Serves until a signal ends it.
@@ -104,14 +110,34 @@ pub fn serve(serve: &Serve) -> Result<ExitCode, Error> {
     let counts = Arc::clone(&pushed);
     let desk = Desk::start(move || Processes::new(scope, detail, request).with_pushed(counts));
     let pusher = serve.pushing.start(desk.clone(), pushed)?;
+    let beside = recorder(serve)?;
     let token = serve.token.clone();
     let token = token.or_else(|| std::env::var("MEMSHIM_TOKEN").ok());
     announce(address, token.is_some());
     let guard = http::Guard::new(serve.allow_host.clone(), token);
-    http::run(listener, desk, guard).map_err(failed)?;
+    let served = http::run(listener, desk, guard).map_err(failed);
     // Pushes what came since the last time.
     drop(pusher);
-    Ok(ExitCode::SUCCESS)
+    if let Some(beside) = beside {
+        beside.end();
+    }
+    served.map(|()| ExitCode::SUCCESS)
+}
+
+/// The recorder that was asked for.
+fn recorder(serve: &Serve) -> Result<Option<Beside>, Error> {
+    match (&serve.record, &serve.manner) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(Error::Argument {
+            argument: "how to record".to_owned(),
+            wanted: "enough; add --record DIR",
+        }),
+        (Some(directory), manner) => {
+            let manner = manner.clone().unwrap_or_else(Manner::usual);
+            let target = serve.target.as_deref();
+            Beside::begin(directory.clone(), manner, target, serve.all).map(Some)
+        }
+    }
 }
 
 /// Says where to look, for people and for scripts that chose port 0.

@@ -11,7 +11,7 @@ pub mod target;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::analysis::{self, Question, Stacks, Subject};
 use crate::error::Error;
@@ -45,6 +45,9 @@ pub struct Request {
     /// Whether people will read the answer.
     pub is_for_people: bool,
 }
+
+/// How often a Go program that is watched is looked at.
+const GO_EVERY: Duration = Duration::from_secs(1);
 
 /// A target that is open for questions.
 pub struct Session {
@@ -88,7 +91,14 @@ impl Session {
         if !self.history.process.is_alive() {
             return Ok(self);
         }
-        thread::sleep(time);
+        let is_go = self.history.process.identity.go.is_some();
+        let until = Instant::now() + time;
+        // What a Go runtime keeps are sums, whose course only those see who look again and again.
+        while is_go && until.saturating_duration_since(Instant::now()) > GO_EVERY {
+            thread::sleep(GO_EVERY);
+            Segment::open(&self.history.path)?;
+        }
+        thread::sleep(until.saturating_duration_since(Instant::now()));
         let later = Session::open(&self.history.path, request)?;
         Ok(Session {
             earlier: Some(self.history),
@@ -244,6 +254,7 @@ fn search(history: &History, request: &Request) -> Search {
     Search {
         pid: process.is_alive().then_some(process.identity.pid),
         directories: request.symbol_directories.clone(),
+        is_go: process.identity.go.is_some(),
     }
 }
 

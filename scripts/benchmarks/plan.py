@@ -13,9 +13,10 @@ class Plan:
     pair_turns: int
     larson_turns: int
     promise_turns: int
+    continuous_seconds: float
     # Settings whose instructions are counted for whole programs.
     counted: tuple[str, ...]
 
 
-FULL = Plan(19, 420, 12, 9, 5, ("plain", "default", "exact", "heaptrack"))
-QUICK = Plan(4, 80, 5, 4, 3, ("plain", "default"))
+FULL = Plan(19, 420, 12, 9, 5, 180, ("plain", "default", "exact", "heaptrack"))
+QUICK = Plan(4, 80, 5, 4, 3, 60, ("plain", "default"))

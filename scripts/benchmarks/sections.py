@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 
 import callgrind
+import continuous
 import detector
 import machine
 import micro
@@ -41,7 +42,9 @@ class Bench:
 
     def document(self, names: list[str]) -> str:
         """The sections, each under its heading."""
-        head = f"Measured by `scripts/bench`: {machine.description()}.\n\n{METHOD}"
+        head = f"Measured by `scripts/bench`: {machine.description()}."
+        if any(name in SECTIONS for name in names):
+            head += f"\n\n{METHOD}"
         parts = []
         for name in names:
             begin = time.monotonic()
@@ -163,6 +166,11 @@ def detector_section(_: Bench) -> str:
     return detector.table()
 
 
+def continuous_section(bench: Bench) -> str:
+    """A recorder and a server of twenty busy programs."""
+    return continuous.section(bench.place, bench.plan.continuous_seconds)
+
+
 SECTIONS = {
     "programs": program_section,
     "valgrind": valgrind_section,
@@ -172,4 +180,4 @@ SECTIONS = {
 }
 
 # Sections that are printed when they are asked for, and are no part of the table.
-APART = {"detector": detector_section}
+APART = {"detector": detector_section, "continuous": continuous_section}

@@ -15,10 +15,12 @@ pub mod addresses;
 pub mod artefacts;
 pub mod counting;
 pub mod damage;
+pub mod deploy;
 pub mod gdb;
 pub mod launch;
 pub mod processes;
 pub mod programs;
+pub mod prometheus;
 pub mod reading;
 pub mod scene;
 pub mod tree;
@@ -27,9 +29,11 @@ pub use artefacts::{Artefacts, artefacts};
 pub use counting::{Count, count_calls, count_calls_of_each_process};
 pub use launch::{Launch, Outcome, Running};
 pub use programs::{library, program, program_with};
+pub use prometheus::Prometheus;
 pub use reading::{Answer, Estimate, Site, Totals};
 pub use scene::{Scene, Segment};
 
+use std::panic::{RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 /// The root of the workspace.
@@ -58,6 +62,21 @@ pub fn skip(reason: &str) {
     let is_demanded = std::env::var_os("MEMSHIM_TEST_DEMANDS_TOOLS").is_some();
     assert!(!is_demanded, "{reason}");
     eprintln!("skipped: {reason}");
+}
+
+/// Runs a test of a program that must keep its pace; one of three runs must be undisturbed.
+///
+/// On a machine that is busy with other things a program stands still now and then, and what it
+/// did evenly is uneven by any clock. A fault shows in each run.
+///
+/// # Panics
+///
+/// As the test does in the last run.
+pub fn at_an_even_pace(test: impl Fn() + UnwindSafe + RefUnwindSafe) {
+    let disturbed = (1..3).all(|_| catch_unwind(&test).is_err());
+    if disturbed {
+        test();
+    }
 }
 
 /// Whether `name` is an executable on the search path.

@@ -49,6 +49,8 @@ fn places() -> Vec<(&'static str, u64)> {
         ("MEMSHIM_AT_BUDGET", at::BUDGET as u64),
         ("MEMSHIM_AT_REJECTED", at::REJECTED as u64),
         ("MEMSHIM_AT_TIMELINE", at::TIMELINE as u64),
+        ("MEMSHIM_AT_GO", at::GO as u64),
+        ("MEMSHIM_AT_GO_RATE", at::GO_RATE as u64),
         ("MEMSHIM_AT_REGIONS", at::REGIONS as u64),
         ("MEMSHIM_AT_COUNTERS", at::COUNTERS as u64),
         ("MEMSHIM_AT_INTERVALS", at::INTERVALS as u64),

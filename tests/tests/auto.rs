@@ -201,8 +201,8 @@ impl Subject {
             .env("PYTHONMALLOC", "malloc")
             .env("PYTHONHASHSEED", "0");
         let outcome = launch.input(self.input).run().success();
-        // Names would take longer than all the rest, and are not asked about.
-        let args = ["report", "--format", "json", "--no-symbols"];
+        // Names and rows would take longer than all the rest, and are not asked about.
+        let args = ["report", "--format", "json", "--no-symbols", "--top", "1"];
         let reader = scene.reader(args).arg(scene.segment_of(outcome.pid).path);
         Answer::parse(&reader.run().success().stdout)
     }

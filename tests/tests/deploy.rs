@@ -2,22 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use memshim_tests::launch::TIME_LIMIT;
+use memshim_tests::deploy::{dashboard, dashboard_queries, folder, list, text};
 use memshim_tests::{Launch, Running, Scene, is_installed, program, skip, workspace_root};
 use serde_json::Value;
-
-fn deploy() -> PathBuf {
-    let path = workspace_root().join("deploy");
-    path.canonicalize().expect("deploy/ is there")
-}
-
-fn text(path: &str) -> String {
-    std::fs::read_to_string(deploy().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
 
 /// Every document of a YAML file, as a value to walk.
 fn documents(path: &Path) -> Vec<Value> {
@@ -40,33 +30,9 @@ fn files(dir: &Path, endings: &[&str]) -> Vec<PathBuf> {
     below.filter(has_ending).collect()
 }
 
-fn dashboard() -> Value {
-    serde_json::from_str(&text("grafana/dashboards/memshim.json")).expect("JSON")
-}
-
-fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value[key].as_array().map_or(&[], Vec::as_slice)
-}
-
-/// Every query of the dashboard, its annotations included, with values for Grafana's variables.
-fn dashboard_queries() -> Vec<String> {
-    let dashboard = dashboard();
-    let panels = list(&dashboard, "panels").iter();
-    let targets = panels.flat_map(|panel| list(panel, "targets"));
-    let annotations = list(&dashboard["annotations"], "list");
-    let queries = targets.chain(annotations).map(|it| it["expr"].as_str());
-    let queries = queries.map(|query| query.expect("a target has a query"));
-    let filled = |query: &str| {
-        let query = query.replace("$__rate_interval", "2m");
-        let query = query.replace("$__range", "3h");
-        query.replace("$program", ".*").replace("$instance", ".*")
-    };
-    queries.map(filled).collect()
-}
-
 /// Every rule of a file as its name and its query.
 fn rules(path: &str) -> Vec<(String, String)> {
-    let documents = documents(&deploy().join(path));
+    let documents = documents(&folder().join(path));
     let groups = documents.iter().flat_map(|it| list(it, "groups"));
     let rules = groups.flat_map(|group| list(group, "rules"));
     let rule = |rule: &Value| {
@@ -101,7 +67,7 @@ fn check_by(tool: &str, arguments: &[&str]) {
     }
     let outcome = Launch::new(tool)
         .args(arguments)
-        .current_dir(deploy())
+        .current_dir(folder())
         .run();
     assert!(
         outcome.status.success(),
@@ -135,7 +101,7 @@ fn alerts_fire_when_they_should_and_only_then() {
 #[test]
 fn every_alert_has_a_case_and_says_what_to_do() {
     let cases = text("prometheus/memshim-rules.test.yml");
-    let alerts = documents(&deploy().join("prometheus/memshim-alerts.yml"));
+    let alerts = documents(&folder().join("prometheus/memshim-alerts.yml"));
     let groups = alerts.iter().flat_map(|it| list(it, "groups"));
     let rules: Vec<&Value> = groups.flat_map(|group| list(group, "rules")).collect();
     assert!(!rules.is_empty());
@@ -215,7 +181,7 @@ fn no_panel_of_the_dashboard_covers_another() {
 
 #[test]
 fn every_yaml_file_can_be_read() {
-    let files = files(&deploy(), &["yml", "yaml"]);
+    let files = files(&folder(), &["yml", "yaml"]);
     assert!(files.len() >= 7, "{files:?}");
     for file in files {
         let documents = documents(&file);
@@ -242,7 +208,7 @@ fn the_guide_names_every_alert_and_links_to_what_is_there() {
 fn every_setting_of_the_files_is_one_that_the_readme_explains() {
     let readme = std::fs::read_to_string(workspace_root().join("README.md")).expect("it");
     let endings = ["yml", "yaml", "service", "timer"];
-    let files = files(&deploy(), &endings).into_iter();
+    let files = files(&folder(), &endings).into_iter();
     let used: BTreeSet<String> = files
         .map(|file| std::fs::read_to_string(file).expect("a readable file"))
         .flat_map(|text| names(&text, "MEMSHIM_"))
@@ -264,7 +230,7 @@ fn named<'a>(list: &'a [Value], name: &str) -> &'a Value {
 
 #[test]
 fn program_and_sidecar_share_segments_processes_and_user() {
-    let documents = documents(&deploy().join("kubernetes/memshim.yaml"));
+    let documents = documents(&folder().join("kubernetes/memshim.yaml"));
     let deployment = documents.iter().find(|it| it["kind"] == "Deployment");
     let pod = &deployment.expect("a deployment")["spec"]["template"]["spec"];
     assert_eq!(pod["shareProcessNamespace"], true);
@@ -297,8 +263,8 @@ fn systemd_takes_the_units() {
         return skip("systemd-analyze is not installed");
     }
     let scene = Scene::new();
-    let units = files(&deploy().join("systemd"), &["service", "timer"]);
-    assert_eq!(units.len(), 5);
+    let units = files(&folder().join("systemd"), &["service", "timer"]);
+    assert_eq!(units.len(), 6);
     for unit in &units {
         // The program is not installed here, and nobody is called app; the rest is as it is.
         let unit_text = std::fs::read_to_string(unit).expect("a readable unit");
@@ -376,53 +342,4 @@ fn every_metric_that_is_asked_for_is_served() {
     };
     let missing: Vec<String> = asked.into_iter().filter(|name| !is_served(name)).collect();
     assert!(missing.is_empty(), "{missing:?} are not in\n{served}");
-}
-
-#[test]
-fn every_panel_has_an_answer_from_a_real_prometheus() {
-    if !is_installed("prometheus") || !is_installed("promtool") {
-        return skip("prometheus is not installed");
-    }
-    let scene = Scene::new();
-    let Some(server) = Served::start(&scene) else {
-        return;
-    };
-    let target = &server.address;
-    let config = scene.file(
-        "prometheus.yml",
-        format!(
-            "global: {{scrape_interval: 1s}}\nscrape_configs: [{{job_name: memshim, \
-             static_configs: [{{targets: ['{target}']}}]}}]\n"
-        ),
-    );
-    // Free a moment ago; Prometheus does not tell which port it took.
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = free.local_addr().expect("it has an address");
-    drop(free);
-    let _prometheus = Launch::new("prometheus")
-        .arg(format!("--config.file={}", config.display()))
-        .arg(format!("--web.listen-address={address}"))
-        .arg(format!(
-            "--storage.tsdb.path={}",
-            scene.scratch_dir().join("data").display()
-        ))
-        .start();
-    let url = format!("http://{address}");
-    let begin = Instant::now();
-    // The last are alerts that fire, of which there are none yet.
-    for query in dashboard_queries()
-        .iter()
-        .filter(|query| !query.starts_with("ALERTS"))
-    {
-        let ask = ["query", "instant", &url, query];
-        while Launch::new("promtool")
-            .args(ask)
-            .run()
-            .stdout
-            .trim()
-            .is_empty()
-        {
-            assert!(begin.elapsed() < TIME_LIMIT, "no answer to {query}");
-        }
-    }
 }

@@ -84,6 +84,11 @@ fn a_program_that_fell_asleep_is_judged_as_it_was_when_awake() {
     let rows = leaks.rows("leaks");
     assert_eq!(verdicts(rows, "leak"), 1, "{:#}", leaks.json);
     assert!(passes(&rows[0], "leak_slowly"), "{:#}", rows[0]);
+    // 400 blocks of 48 bytes in 1.5 seconds.
+    let rate = rows[0]["rate_bytes_per_second"]["value"]
+        .as_f64()
+        .unwrap_or(0.0);
+    assert!((9_000.0..17_000.0).contains(&rate), "{:#}", rows[0]);
     running.kill();
 }
 

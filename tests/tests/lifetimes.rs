@@ -1,7 +1,7 @@
 //! Lifetimes are those of the laws that programs follow, in allocations and in time, and the
 //! intervals of sampled ones hold the truth.
 
-use memshim_tests::{Answer, Outcome, Scene, program, program_with};
+use memshim_tests::{Answer, Outcome, Scene, at_an_even_pace, program, program_with};
 
 const SEEDS: u64 = 40;
 
@@ -66,7 +66,7 @@ fn what_is_freed_within_some_calls_is_counted() {
 #[test]
 fn in_exact_mode_times_are_those_of_the_programs_own_clock() {
     for name in ["exponential", "fixed", "bimodal", "log-normal"] {
-        check_times(name, "40000", 0.03);
+        at_an_even_pace(|| check_times(name, "40000", 0.03));
     }
 }
 
@@ -75,7 +75,7 @@ fn a_run_longer_than_the_memory_of_single_lives_keeps_its_quantiles() {
     // 800,000 events, of which the ring remembers 130,000. Inside a bucket of a factor of two the
     // older lives take the shape of those, though the machine may have had another pace then.
     for name in ["exponential", "log-normal"] {
-        check_times(name, "400000", 0.3);
+        at_an_even_pace(|| check_times(name, "400000", 0.3));
     }
 }
 

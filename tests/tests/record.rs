@@ -11,6 +11,9 @@ use memshim_tests::programs::program;
 use memshim_tests::reading::Answer;
 use memshim_tests::scene::Scene;
 
+/// No snapshot of a program that is killed here takes more.
+const FRAME_BYTES_MAX: u64 = 64 << 10;
+
 /// Rounds that a recorded program has before it ends by itself.
 const ROUNDS: u64 = 60;
 
@@ -207,6 +210,9 @@ fn check_whole(directory: &Path, before: &BTreeMap<PathBuf, usize>) -> BTreeMap<
             FileIndex::of(&path).expect("as surveyed").entries,
             index.entries
         );
+        let length = std::fs::metadata(&path).expect("it is there").len();
+        let torn = length - index.bytes;
+        assert!(torn < FRAME_BYTES_MAX, "{torn} bytes cannot be read");
         let recording = Recording::open(&path).expect("as surveyed");
         for (process, _) in recording.processes() {
             for place in recording.snapshots(&process.key) {

@@ -1,6 +1,6 @@
 //! What `serve` answers about real programs: exact figures, safe names, closed doors.
 //!
-//! Uses the Debian packages prometheus and golang-go where they are installed.
+//! Uses the Debian packages prometheus, golang-go, nginx, openssl and curl where they are installed.
 
 #[path = "serve/doors.rs"]
 mod doors;
@@ -8,6 +8,8 @@ mod doors;
 mod exposition;
 #[path = "serve/peers.rs"]
 mod peers;
+#[path = "serve/proxy.rs"]
+mod proxy;
 #[path = "serve/push.rs"]
 mod push;
 #[path = "serve/server.rs"]
@@ -17,7 +19,10 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use exposition::Metrics;
-use memshim_tests::{Running, Scene, program};
+use std::time::Instant;
+
+use memshim_tests::launch::TIME_LIMIT;
+use memshim_tests::{Answer, Running, Scene, program};
 use server::{Reply, Server};
 
 /// A program that keeps blocks of 4,096 bytes on demand, every one of them recorded.
@@ -86,6 +91,42 @@ fn open_metrics_says_the_same_as_the_classic_form() {
         assert!(!open.all(name).is_empty());
         assert_eq!(open.all(name), classic.all(name));
     }
+}
+
+#[test]
+fn a_server_may_record_what_it_serves() {
+    let scene = Scene::new();
+    let mut keeper = keeper(&scene, &["300"]);
+    let recording = scene.scratch_dir().join("recording");
+    let path = recording.to_str().expect("a plain path");
+    let server = Server::start(&scene, &["--record", path, "--every", "20ms"]);
+    let status = || {
+        let status = scene.reader(["record", "--format", "json", "--status"]);
+        let outcome = status.arg(&recording).run();
+        outcome
+            .status
+            .success()
+            .then(|| Answer::parse(&outcome.stdout))
+    };
+    let started = Instant::now();
+    while status().is_none_or(|status| status.rows("processes").is_empty()) {
+        assert!(started.elapsed() < TIME_LIMIT, "nothing was recorded");
+    }
+    keeper.write("200\n");
+    keeper.wait_for("now 500");
+    // It looks a last time before it ends.
+    server.running.signal(libc::SIGTERM);
+    server.running.finish().success();
+    let report = scene.ask("report", &recording);
+    assert!(report.exact_fact("live_bytes") >= 500 * 4096);
+    keeper.finish();
+
+    let alone = scene.reader(["serve", "--every", "5s"]).run();
+    assert!(
+        alone.one_error_line().contains("--record"),
+        "{}",
+        alone.stderr
+    );
 }
 
 #[test]

@@ -38,6 +38,7 @@ const MAY_BE_UNSAFE: &[&str] = &[
     "shim/benches/unwinder.rs",
     "reader/src/source/",
     "reader/src/run/signals.rs",
+    "reader/src/run/trace.rs",
     "tests/src/damage.rs",
     "tests/src/processes.rs",
     "tests/programs/",

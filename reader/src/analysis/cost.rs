@@ -8,6 +8,10 @@ use crate::source::Cost;
 
 /// Facts about every answer: the budget, where there is one, and the share that was taken.
 pub(crate) fn target_facts(history: &History) -> Vec<Fact> {
+    if history.process.identity.go.is_some() {
+        // The runtime does not say what its sampling costs.
+        return Vec::new();
+    }
     let percent = |millionths: u64| Value::Percent(millionths as f64 / 1e4);
     let budget = history.cost.budget_millionths.map(percent);
     let budget = budget.map(|value| Fact::new("budget_percent", "budget", value));

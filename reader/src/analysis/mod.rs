@@ -69,6 +69,10 @@ pub trait Analysis: Args {
     /// The answer, in the order in which it should be read.
     fn sections(&self, subject: &Subject<'_>) -> Vec<Section>;
 
+    /// What it needs that a garbage-collected runtime does not tell, as the start of a sentence;
+    /// `None` for what works with sums.
+    const NEEDS_BLOCKS: Option<&'static str> = None;
+
     /// How long a running process is to be watched before it is asked about; most need no time.
     fn watched(&self) -> Option<Duration> {
         None
@@ -112,7 +116,12 @@ impl<A: Analysis> Question for A {
 
     fn ask(&self, subject: &Subject<'_>) -> Report {
         let mut report = opening(A::NAME, subject);
-        report.sections.extend(self.sections(subject));
+        match A::NEEDS_BLOCKS {
+            Some(what) if subject.history.process.identity.go.is_some() => {
+                report.sections.push(target::not_told(what));
+            }
+            _ => report.sections.extend(self.sections(subject)),
+        }
         report
     }
 

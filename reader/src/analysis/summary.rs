@@ -29,9 +29,11 @@ impl Analysis for Summary {
             timeline::section(subject.history, subject.is_filtered()),
             sites::section(subject, subject.rows_max(USUAL_SITES)),
             leaks::section(subject, subject.rows_max(USUAL_LEAKS), 0),
-            cost::section(subject.history),
             storage(subject.history),
         ];
+        if subject.history.process.identity.go.is_none() {
+            sections.insert(4, cost::section(subject.history));
+        }
         if subject.history.process.is_alive() {
             sections.splice(2..2, resident::sections(subject.history));
         }

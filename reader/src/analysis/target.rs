@@ -5,6 +5,7 @@
 use crate::analysis::{Subject, cost};
 use crate::history::{History, State};
 use crate::report::{Body, Fact, Section, Value};
+use crate::source::go::How;
 use crate::source::{Bypass, Interval, Issue, Origin, Subject as About};
 
 /// The process: who it is, how it is doing, how it was sampled.
@@ -59,6 +60,13 @@ pub(crate) fn facts(history: &History) -> Vec<Fact> {
         ),
     ];
     facts.splice(10..10, cost::target_facts(history));
+    if let Some(go) = &identity.go {
+        let text = match go.rate_bytes {
+            0 | 1 => "the Go runtime's own heap profile, of every block".to_owned(),
+            rate => format!("the Go runtime's own heap profile, one sample in {rate} bytes"),
+        };
+        facts.push(Fact::new("source", "source", Value::Text(text)));
+    }
     if identity.origin == Origin::Forked {
         let text = "a fork: what the parent had allocated is not in it";
         facts.push(Fact::new("origin", "origin", Value::text(text)));
@@ -103,6 +111,20 @@ pub(crate) fn notices(subject: &Subject<'_>) -> Vec<Section> {
     if let Some(text) = bypass_text(history.process.identity.bypass) {
         say("bypass", "not seen", text.to_owned());
     }
+    if let Some(go) = &history.process.identity.go {
+        let since = history.clock.unix_ns(history.clock.start_ticks);
+        say("go_heap", "Go's heap", go_text(go.how).to_owned());
+        if go.how == How::SwitchedOn {
+            facts.push(Fact::new(
+                "go_since_unix_ns",
+                "known since",
+                since.map_or(Value::Unknown, Value::Time),
+            ));
+        }
+    }
+    let mut say = |name: &str, title: &str, text: String| {
+        facts.push(Fact::new(name, title, Value::Text(text)));
+    };
     if history.counter("untracked_bytes") > 0 {
         say(
             "live_is_lower_bound",
@@ -145,6 +167,38 @@ pub(crate) fn notices(subject: &Subject<'_>) -> Vec<Section> {
         return Vec::new();
     }
     vec![Section::new("notices", "Please note", Body::Facts(facts))]
+}
+
+/// The whole answer where it would need what a Go runtime does not tell.
+pub(crate) fn not_told(what: &str) -> Section {
+    let text = format!(
+        "{what} not known of a Go program: its runtime keeps sums for each call stack and size, and \
+         nothing of single blocks"
+    );
+    let facts = vec![Fact::new(
+        "not_available",
+        "not available",
+        Value::Text(text),
+    )];
+    Section::new("not_available", "No answer", Body::Facts(facts))
+}
+
+/// What the figures of a Go program are, and what is not in them.
+fn go_text(how: How) -> &'static str {
+    match how {
+        How::FromStart => {
+            "what is live includes what is dead and not collected yet; stacks of goroutines, what C \
+             allocates and what the runtime keeps for itself are not in it"
+        }
+        How::SwitchedOn => {
+            "sampling was switched on while the program ran: what was allocated before is unknown; \
+             what is live includes what is dead and not collected yet"
+        }
+        How::Own => {
+            "sampled at the program's own rate; what is live includes what is dead and not \
+             collected yet"
+        }
+    }
 }
 
 /// What does not reach the shim in this program.

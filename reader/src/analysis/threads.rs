@@ -38,6 +38,7 @@ pub struct Threads {
 
 impl Analysis for Threads {
     const NAME: &'static str = "threads";
+    const NEEDS_BLOCKS: Option<&'static str> = Some("Which thread allocates and frees is");
 
     fn sections(&self, subject: &Subject<'_>) -> Vec<Section> {
         let groups = Groups::of(subject, self.each);

@@ -70,7 +70,10 @@ pub(crate) fn of_command(plan: &Plan<'_>, request: &Request) -> Result<Outcome, 
     let mut profiles = Vec::new();
     let mut report: Option<Report> = None;
     for number in 1..=plan.runs {
-        let settings = [("MEMSHIM_INTERVAL", plan.interval)];
+        let settings = launch::Settings {
+            shim: vec![("MEMSHIM_INTERVAL", plan.interval)],
+            ..Default::default()
+        };
         let which = match plan.runs {
             1 => name.clone(),
             runs => format!("run {number} of {runs} of {name}"),

@@ -36,6 +36,7 @@ fn about(pid: u32, unix_ns: u64, minute: u64) -> About {
         },
         parent_pid: 1,
         program: format!("program{}", pid % 10),
+        mark_bytes: None,
         frozen: Frozen {
             unix_ns,
             now_ticks: Some(20_000),

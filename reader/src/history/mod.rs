@@ -65,6 +65,9 @@ pub struct History {
     pub peak: Peak,
     /// The heap over time: from the start, when nothing was live, by way of the peak to the end.
     pub timeline: Vec<Point>,
+    /// The moments, in ticks, of which it is known what garbage collections had left alive at each
+    /// site; only of a Go runtime.
+    pub moments: Vec<u64>,
     /// What is known of the events of late.
     pub events: Kept,
     /// The part of the blocks that it is the history of; `None` for all.
@@ -108,6 +111,7 @@ impl History {
             lives,
             peak: segment.peak(),
             timeline: Vec::new(),
+            moments: segment.go_moments().unwrap_or_default(),
             events: ring.kept,
             part: None,
             issues,

@@ -4,6 +4,8 @@
 
 mod twins;
 
+#[cfg(doc)]
+use crate::history::History;
 use crate::history::blocks::Slots;
 use crate::history::{Counts, Modules, Sum};
 use crate::source::{
@@ -33,6 +35,9 @@ pub struct Site {
     pub lifetimes: Counts,
     /// The smallest block sampled here, as far as the slots still tell.
     pub smallest_seen_bytes: Option<u64>,
+    /// Bytes that garbage collections had left alive at each of [`History::moments`]; none where
+    /// blocks are freed one by one.
+    pub moments: Vec<u64>,
     born: Totals,
     died: Totals,
     at_peak: Balance,
@@ -60,6 +65,7 @@ impl Site {
             sizes: Counts::of(&record.sizes),
             lifetimes: Counts::of(&record.lifetimes),
             smallest_seen_bytes,
+            moments: Vec::new(),
             born: record.born,
             died: record.died,
             at_peak: Balance::default(),
@@ -165,11 +171,19 @@ impl Sites {
     /// `slots` were read before, so that their sites are here even while the program goes on.
     pub(crate) fn of(segment: &Segment, slots: &Slots, issues: &mut Issues) -> Sites {
         let (mut all, mut kept) = (Vec::new(), Vec::new());
+        let moments = segment.go_moments().map(|moments| moments.len());
         for (row, record) in segment.sites() {
             if row == UNKNOWN_SITE && record.born.raw_objects == 0 {
                 continue;
             }
-            all.push(Site::of(row, &record, slots.smallest_bytes(row)));
+            let mut site = Site::of(row, &record, slots.smallest_bytes(row));
+            if let Some(moments) = moments {
+                // Such a segment has these where others have lifetimes.
+                let values = record.lifetimes.get(..moments);
+                site.moments = values.unwrap_or_default().to_vec();
+                site.lifetimes = Counts::default();
+            }
+            all.push(site);
             kept.push(record.at_peak);
         }
         // Read after the rows: one that kept nothing for this peak has not changed since.

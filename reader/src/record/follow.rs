@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use crate::error::Error;
+use crate::record::tree::Tree;
 use crate::run::family;
 use crate::session::target;
 use crate::source::directory::{Found, Name, Users, find};
@@ -11,8 +12,8 @@ use crate::source::process::{Liveness, liveness};
 /// The programs that are recorded.
 #[derive(Debug)]
 pub(crate) enum Follow {
-    /// One process, whatever programs it executes.
-    Process(Name),
+    /// One process, whatever programs it executes, and all that it starts.
+    Process(Tree),
     /// A segment that lies in no usual place.
     File(Found),
     /// A command and all that it started.
@@ -33,7 +34,7 @@ impl Follow {
         let name = name.ok_or_else(|| Error::Foreign { path: path.clone() })?;
         let is_usual = find(Users::All).iter().any(|found| found.path == path);
         match is_usual {
-            true => Ok(Follow::Process(name)),
+            true => Ok(Follow::Process(Tree::of(&name))),
             false => Ok(Follow::File(Found { name, path })),
         }
     }
@@ -52,16 +53,12 @@ impl Follow {
     }
 
     /// The segments there are now, but that of the recorder itself.
-    pub(crate) fn segments(&self) -> Vec<Found> {
+    pub(crate) fn segments(&mut self) -> Vec<Found> {
         let mut found = match self {
             Follow::File(found) => vec![found.clone()],
             Follow::Run(run) => family::members(*run),
             Follow::Everything(users) => find(*users),
-            Follow::Process(name) => {
-                let same =
-                    |it: &Found| (it.name.pid, it.name.start_time) == (name.pid, name.start_time);
-                find(Users::All).into_iter().filter(same).collect()
-            }
+            Follow::Process(tree) => tree.members(find(Users::All)),
         };
         let own = std::process::id();
         found.retain(|found| found.name.pid != own);
@@ -70,12 +67,13 @@ impl Follow {
 
     /// Whether there will be nothing more to record.
     pub(crate) fn is_over(&self) -> bool {
-        let name = match self {
-            Follow::Process(name) => name,
-            Follow::File(found) => &found.name,
-            Follow::Run(_) | Follow::Everything(_) => return false,
-        };
-        liveness(name.pid, name.start_time) == Liveness::Dead
+        match self {
+            Follow::Process(tree) => tree.is_gone(),
+            Follow::File(found) => {
+                liveness(found.name.pid, found.name.start_time) == Liveness::Dead
+            }
+            Follow::Run(_) | Follow::Everything(_) => false,
+        }
     }
 
     /// Whether a segment whose process was dead before the recorder came is wanted too.

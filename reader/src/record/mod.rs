@@ -3,8 +3,11 @@
 #![forbid(unsafe_code)]
 
 mod follow;
+mod guard;
+mod manner;
 mod recorder;
 mod status;
+mod tree;
 
 #[cfg(test)]
 mod tests;
@@ -12,19 +15,23 @@ mod tests;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 
-use crate::cli::Destination;
+use crate::alert::rules::Rules;
+use crate::alert::trial;
+use crate::cli::{Destination, STATUS_FOUND};
 use crate::error::Error;
 use crate::quantity;
-use crate::recording::rotate::Limits;
 use crate::run::launch::{self, Launch};
 use crate::run::signals::Stopping;
 
 use follow::Follow;
+use guard::Guard;
+pub(crate) use manner::Manner;
 use recorder::Recorder;
 
 /// How often the recorder looks whether it was told to stop.
@@ -44,7 +51,7 @@ const ATTENTION: Duration = Duration::from_millis(100);
 /// there is room.
 #[derive(Debug, Args)]
 pub struct Record {
-    /// Process id or segment file
+    /// Process id, with all that it starts, or segment file
     target: Option<String>,
     /// Every program of this user that runs under memshim, those that come later too
     #[arg(long, conflicts_with_all = ["target", "command"])]
@@ -53,25 +60,29 @@ pub struct Record {
     #[arg(long, requires = "all")]
     all_users: bool,
     /// Where the recording is kept; made where it is not there
-    #[arg(long, short, value_name = "DIR", required_unless_present = "status")]
+    #[arg(long, short, value_name = "DIR", required_unless_present_any = ["status", "check", "trial"])]
     output: Option<PathBuf>,
-    /// Time between two looks
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = interval_ns)]
-    every: u64,
-    /// How long to keep what was recorded
-    #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = quantity::duration_ns)]
-    keep: u64,
-    /// How much the recording may come to
-    #[arg(long, value_name = "SIZE", default_value = "2GiB", value_parser = recording_bytes)]
-    max_bytes: u64,
+    #[command(flatten)]
+    manner: Manner,
     /// Stop after so long
     #[arg(long = "for", value_name = "DURATION", value_parser = quantity::duration_ns)]
     time_ns: Option<u64>,
-    /// Say what a recording holds and what it cost, and record nothing
+    /// Say what the rules of --alert mean, and record nothing
+    #[arg(long, requires = "alert", help_heading = "Alerts")]
+    check: bool,
+    /// Tell every action of --alert a trial, and record nothing; status 1 where one fails
+    #[arg(
+        long,
+        requires = "alert",
+        conflicts_with = "check",
+        help_heading = "Alerts"
+    )]
+    trial: bool,
+    /// Say what a recording holds, what it cost and what alerts there are, and record nothing
     #[arg(long, value_name = "DIR", conflicts_with_all = ["target", "all", "output", "command"])]
     status: Option<PathBuf>,
-    /// Form of the status: text, json and others
-    #[arg(long, requires = "status", value_name = "FORMAT")]
+    /// Form of the answer of --status, --check or --trial: text, json and others
+    #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
     /// A command to run and record with all that it starts
     #[arg(last = true, value_name = "CMD", conflicts_with = "target")]
@@ -90,15 +101,15 @@ pub fn record(record: &Record) -> Result<ExitCode, Error> {
         destination.write(&status::report(directory)?, None)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let limits = Limits {
-        keep_ns: record.keep,
-        bytes_max: record.max_bytes,
-    };
+    if record.check || record.trial {
+        let rules = record.manner.rules()?.expect("clap wants some");
+        return answer_about(record, &rules);
+    }
     let directory = record.output.as_ref().expect("clap wants one");
     if !record.command.is_empty() {
-        return of_command(record, Recorder::open(directory, limits, true)?);
+        return of_command(record, record.manner.open(directory, true)?);
     }
-    let follow = match (&record.target, record.all) {
+    let mut follow = match (&record.target, record.all) {
         (Some(target), _) => Follow::target(target)?,
         (None, true) => Follow::everything(record.all_users),
         (None, false) => {
@@ -108,24 +119,104 @@ pub fn record(record: &Record) -> Result<ExitCode, Error> {
             });
         }
     };
-    let mut recorder = Recorder::open(directory, limits, follow.wants_dead())?;
+    let mut recorder = record.manner.open(directory, follow.wants_dead())?;
     let stopping = Stopping::begin();
-    until(record, &mut recorder, &follow, |time| {
+    let end = record.end();
+    until(&record.manner, &mut recorder, &mut follow, |time| {
         stopping.wait(time);
-        stopping.is_asked()
+        stopping.is_asked() || is_past(end)
     });
-    recorder.end(&follow, unix_ns());
+    recorder.end(&mut follow, unix_ns());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Somebody's recorder that runs beside what he does.
+pub(crate) struct Beside {
+    stop: SyncSender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Beside {
+    /// Records the process that `target` means, or everything of this user or of all, until it is
+    /// ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`record`].
+    pub(crate) fn begin(
+        directory: PathBuf,
+        manner: Manner,
+        target: Option<&str>,
+        is_of_all_users: bool,
+    ) -> Result<Beside, Error> {
+        let mut follow = match target {
+            Some(target) => Follow::target(target)?,
+            None => Follow::everything(is_of_all_users),
+        };
+        let (stop, stopped) = sync_channel(1);
+        let (opening, opened) = sync_channel(1);
+        let thread = thread::spawn(move || {
+            // Whoever began it waits for this.
+            let mut recorder = match manner.open(&directory, follow.wants_dead()) {
+                Ok(recorder) => recorder,
+                Err(error) => return drop(opening.send(Some(error))),
+            };
+            drop(opening.send(None));
+            until(&manner, &mut recorder, &mut follow, |time| {
+                has_ended(&stopped, time)
+            });
+            recorder.end(&mut follow, unix_ns());
+        });
+        match opened.recv().ok().flatten() {
+            Some(error) => Err(error),
+            None => Ok(Beside { stop, thread }),
+        }
+    }
+
+    /// Has it look a last time, and waits for that.
+    pub(crate) fn end(self) {
+        drop(self.stop);
+        // What made it panic has been said.
+        drop(self.thread.join());
+    }
+}
+
+impl Record {
+    /// When the time is over that was given.
+    fn end(&self) -> Option<Instant> {
+        Instant::now().checked_add(Duration::from_nanos(self.time_ns?))
+    }
+}
+
+fn is_past(end: Option<Instant>) -> bool {
+    end.is_some_and(|end| Instant::now() >= end)
+}
+
+/// Says what rules mean, or tries their actions.
+fn answer_about(record: &Record, rules: &Rules) -> Result<ExitCode, Error> {
+    let destination = Destination::standard_output(record.format.clone());
+    if record.check {
+        destination.write(&trial::meaning(rules), None)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (report, failed) = trial::tell_all(rules, unix_ns());
+    destination.write(&report, None)?;
+    Ok(match failed {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::from(STATUS_FOUND),
+    })
 }
 
 /// Runs a command and records it until it ends; its status is ours.
 fn of_command(record: &Record, mut recorder: Recorder) -> Result<ExitCode, Error> {
-    let launch = launch::beside(&record.command, &[], |run, ended| {
-        let follow = Follow::run(run);
-        until(record, &mut recorder, &follow, |time| {
-            has_ended(&ended, time)
+    let settings = launch::Settings::default();
+    let launch = launch::beside(&record.command, &settings, |run, ended| {
+        let mut follow = Follow::run(run);
+        let end = record.end();
+        until(&record.manner, &mut recorder, &mut follow, |time| {
+            has_ended(&ended, time) || is_past(end)
         });
-        recorder.end(&follow, unix_ns());
+        recorder.end(&mut follow, unix_ns());
     })?;
     Ok(match launch {
         Launch::Ended(ended) => ExitCode::from(ended.code()),
@@ -139,16 +230,19 @@ fn has_ended(ended: &Receiver<()>, time: Duration) -> bool {
 
 /// Looks at the processes in intervals until `wait` says that it is over, or nobody is left.
 fn until(
-    record: &Record,
+    manner: &Manner,
     recorder: &mut Recorder,
-    follow: &Follow,
+    follow: &mut Follow,
     mut wait: impl FnMut(Duration) -> bool,
 ) {
-    let begin = Instant::now();
-    let every = Duration::from_nanos(record.every);
-    let mut next = begin;
+    let every = Duration::from_nanos(manner.every);
+    let mut guard = Guard::new(&manner.limit);
+    let mut next = Instant::now();
     loop {
-        recorder.look(&follow.segments(), unix_ns());
+        let found = follow.segments();
+        recorder.keep_marked(&guard.watch(&found, unix_ns()), unix_ns());
+        recorder.look(&found, unix_ns());
+        let mut watched = Instant::now();
         if follow.is_over() {
             return;
         }
@@ -156,11 +250,19 @@ fn until(
         next = (next + every).max(Instant::now());
         while Instant::now() < next {
             let left = next.saturating_duration_since(Instant::now());
-            let is_late = record
-                .time_ns
-                .is_some_and(|ns| begin.elapsed().as_nanos() >= ns.into());
-            if wait(left.min(ATTENTION)) || is_late {
+            if wait(left.min(ATTENTION)) {
                 return;
+            }
+            if watched.elapsed() >= guard::PAUSE {
+                // The last look is the caller's, and need not wait for the interval's end.
+                if follow.is_over() {
+                    return;
+                }
+                if !guard.is_idle() {
+                    let passing = guard.watch(&follow.segments(), unix_ns());
+                    recorder.keep_marked(&passing, unix_ns());
+                }
+                watched = Instant::now();
             }
         }
     }
@@ -170,22 +272,4 @@ fn until(
 fn unix_ns() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_nanos() as u64)
-}
-
-/// An interval that leaves the processor something else to do.
-fn interval_ns(text: &str) -> Result<u64, String> {
-    let ns = quantity::duration_ns(text)?;
-    match ns >= 10_000_000 {
-        true => Ok(ns),
-        false => Err("an interval has 10ms at least".to_owned()),
-    }
-}
-
-/// Room for some files at least.
-fn recording_bytes(text: &str) -> Result<u64, String> {
-    let bytes = quantity::bytes(text)?;
-    match bytes >= 1 << 20 {
-        true => Ok(bytes),
-        false => Err("a recording needs 1MiB at least".to_owned()),
-    }
 }

@@ -7,10 +7,14 @@ use std::io;
 use std::path::Path;
 use std::time::Instant;
 
+use crate::alert::kind::Kind;
+use crate::alert::rules::Rules;
+use crate::alert::{Alerts, Event};
 use crate::analysis::resident;
 use crate::error::Error;
 use crate::output::format;
 use crate::record::follow::Follow;
+use crate::record::guard::Passing;
 use crate::recording::columns::WORDS_MAX;
 use crate::recording::rotate::{self, Limits, Rotated};
 use crate::recording::{About, ProcessKey, Recording, Round, Writer};
@@ -43,6 +47,7 @@ pub(crate) struct Recorder {
     /// epoch.
     memory_due: HashMap<Name, u64>,
     cpu_at_start_ns: u64,
+    alerts: Option<Alerts>,
 }
 
 /// What is known of a program that was recorded.
@@ -80,7 +85,16 @@ impl Recorder {
             is_first_look: true,
             memory_due: HashMap::new(),
             cpu_at_start_ns: cpu_ns(),
+            alerts: None,
         })
+    }
+
+    /// The same recorder, which tells of what these rules say.
+    pub(crate) fn with_alerts(mut self, rules: Option<Rules>) -> Recorder {
+        let directory = self.writer.directory();
+        let before = Recording::open(directory).ok();
+        self.alerts = rules.map(|rules| Alerts::begin(rules, directory, before.as_ref()));
+        self
     }
 
     /// Writes a snapshot of each program that changed since the last look.
@@ -117,6 +131,9 @@ impl Recorder {
         if is_due {
             self.rotate(now_unix_ns);
         }
+        if let Some(alerts) = &mut self.alerts {
+            alerts.look(found, now_unix_ns);
+        }
     }
 
     /// Forgets the programs whose segments were removed.
@@ -133,9 +150,12 @@ impl Recorder {
     }
 
     /// Looks a last time, ends the file, and says what it all cost.
-    pub(crate) fn end(&mut self, follow: &Follow, now_unix_ns: u64) {
+    pub(crate) fn end(&mut self, follow: &mut Follow, now_unix_ns: u64) {
         self.look(&follow.segments(), now_unix_ns);
         self.rotate(now_unix_ns);
+        if let Some(alerts) = &mut self.alerts {
+            alerts.end();
+        }
         let seconds = now_unix_ns.saturating_sub(self.round.started_unix_ns) as f64 / 1e9;
         let cpu_seconds = self.round.cpu_ns as f64 / 1e9;
         say(&format!(
@@ -149,6 +169,67 @@ impl Recorder {
             seconds,
             format::bytes(self.round.resident_bytes as f64),
         ));
+    }
+
+    /// Writes snapshots of those who have just passed a mark, and tells of them.
+    pub(crate) fn keep_marked(&mut self, passing: &[Passing], now_unix_ns: u64) {
+        for passing in passing {
+            let found = &passing.found;
+            let written = match self.copy(found, Liveness::Alive, now_unix_ns) {
+                Ok(Some((_, about, image))) => {
+                    let program = about.program.clone();
+                    let about = About {
+                        mark_bytes: Some(passing.mark_bytes),
+                        ..about
+                    };
+                    let written = self.writer.snapshot(about, image);
+                    // Who passes a mark may take the machine down with it.
+                    let written = written.and_then(|_| self.writer.sync());
+                    self.round.snapshots += u64::from(written.is_ok());
+                    self.tell_of(passing, &program, written.is_ok(), now_unix_ns);
+                    written
+                }
+                Ok(None) => Ok(()),
+                Err(reason) => {
+                    self.refuse(found, &reason);
+                    Ok(())
+                }
+            };
+            if written.is_err() {
+                self.note_room(written, now_unix_ns);
+            }
+        }
+    }
+
+    fn tell_of(&mut self, passing: &Passing, program: &str, is_kept: bool, now_unix_ns: u64) {
+        let pid = passing.found.name.pid;
+        let kept = match is_kept {
+            // Moments on a command line have whole seconds, and mean the last snapshot before.
+            true => format!(
+                "; ask `memshim-reader report {} --process {pid} --at @{}`",
+                self.writer.directory().display(),
+                format::time(now_unix_ns.next_multiple_of(1_000_000_000))
+                    .trim_end_matches(" UTC")
+                    .replace(' ', "T")
+            ),
+            false => String::new(),
+        };
+        say(&format!(
+            "{program}, process {pid}, passed {}{kept}",
+            passing.detail
+        ));
+        let event = Event {
+            kind: Kind::MarkPassed,
+            program,
+            pid,
+            segment: &passing.found.path,
+            live_bytes: passing.live_bytes,
+            limit_bytes: passing.mark_bytes,
+            detail: &passing.detail,
+        };
+        if let Some(alerts) = &mut self.alerts {
+            alerts.event(&event, now_unix_ns);
+        }
     }
 
     /// Writes a snapshot of one program, if it changed.
@@ -237,6 +318,7 @@ impl Recorder {
             resident_bytes: resident_bytes(found.name.pid).filter(|_| alive == Liveness::Alive),
             key_unix_ns: None,
             parts: 0,
+            mark_bytes: None,
             frozen: Frozen {
                 left_bytes: limit::of(found.name.pid)
                     .filter(|_| alive == Liveness::Alive)

@@ -2,8 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+use std::cmp::Reverse;
 use std::path::Path;
 
+use crate::alert::kept::Kept;
+use crate::alert::standing::Standing;
 use crate::error::Error;
 use crate::recording::Recording;
 use crate::report::{Body, Column, Fact, Report, Section, Table, Unit, Value};
@@ -25,7 +28,96 @@ pub(crate) fn report(directory: &Path) -> Result<Report, Error> {
         ),
         processes(&recording),
     ];
+    report.sections.extend(marks(&recording));
+    if let Some(kept) = Kept::read(directory) {
+        report.sections.push(alerts(&kept));
+        report.sections.push(actions(&kept));
+    }
     Ok(report)
+}
+
+/// The moments that were kept because a mark was passed; no section where there is none.
+fn marks(recording: &Recording) -> Option<Section> {
+    let mut table = Table::new(vec![
+        Column::new("unix_ns", "when", Unit::Time),
+        Column::new("pid", "pid", Unit::Id),
+        Column::new("program", "program", Unit::Text),
+        Column::new("mark_bytes", "mark", Unit::Bytes),
+        Column::new("live_bytes", "live", Unit::Bytes),
+        Column::new("resident_bytes", "in memory", Unit::Bytes),
+    ]);
+    for (process, _) in recording.processes() {
+        for place in recording.snapshots(&process.key) {
+            let Some(mark_bytes) = place.entry.mark_bytes else {
+                continue;
+            };
+            let resident = place.entry.resident_bytes;
+            table.rows.push(vec![
+                Value::Time(place.entry.unix_ns),
+                Value::Id(process.key.pid.into()),
+                Value::text(&*process.program),
+                Value::Bytes(mark_bytes),
+                Value::Bytes(place.entry.live_bytes),
+                resident.map_or(Value::Unknown, Value::Bytes),
+            ]);
+        }
+    }
+    let is_empty = table.rows.is_empty();
+    (!is_empty).then(|| Section::new("marks", "Marks that were passed", Body::Table(table)))
+}
+
+/// How every alert stands that has fired, those that are firing first.
+fn alerts(kept: &Kept) -> Section {
+    let text = |key, title| Column::new(key, title, Unit::Text);
+    let mut table = Table::new(vec![
+        text("state", "state"),
+        Column::new("fired_unix_ns", "since", Unit::Time),
+        text("alert", "alert"),
+        text("program", "program"),
+        text("summary", "what"),
+    ]);
+    let mut standing: Vec<&Standing> = kept.standing.iter().collect();
+    standing.sort_by_key(|it| Reverse((it.fired_unix_ns, it.told_unix_ns)));
+    for one in standing {
+        let (state, unix_ns) = match (one.fired_unix_ns, one.since_unix_ns, one.resolved_unix_ns) {
+            (Some(fired), ..) => ("firing", Some(fired)),
+            (None, Some(since), _) => ("holds, not yet told", Some(since)),
+            (None, None, Some(resolved)) => ("over", Some(resolved)),
+            (None, None, None) => ("happened", one.told_unix_ns),
+        };
+        table.rows.push(vec![
+            Value::text(state),
+            unix_ns.map_or(Value::Unknown, Value::Time),
+            Value::text(&*one.alert),
+            Value::text(&*one.program),
+            Value::text(&*one.summary),
+        ]);
+    }
+    Section::new("alerts", "Alerts", Body::Table(table))
+}
+
+/// Whether those who should be told were.
+fn actions(kept: &Kept) -> Section {
+    let mut table = Table::new(vec![
+        Column::new("action", "action", Unit::Text),
+        Column::new("told", "told", Unit::Count),
+        Column::new("failed", "failed", Unit::Count),
+        Column::new("dropped", "dropped", Unit::Count),
+        Column::new("held_back", "held back", Unit::Count),
+        Column::new("trouble", "trouble", Unit::Text),
+    ]);
+    let rows = kept.actions.iter().map(|tally| {
+        vec![
+            Value::text(&*tally.action),
+            Value::Count(tally.told),
+            Value::Count(tally.failed),
+            Value::Count(tally.dropped),
+            Value::Count(tally.held_back),
+            Value::text(&*tally.trouble),
+        ]
+    });
+    table.rows = rows.collect();
+    Section::new("actions", "Who was told", Body::Table(table))
 }
 
 fn holdings(recording: &Recording) -> Vec<Fact> {
@@ -46,8 +138,7 @@ fn holdings(recording: &Recording) -> Vec<Fact> {
         Fact::new("bytes", "size", Value::Bytes(bytes)),
         Fact::new("snapshots", "snapshots", Value::Count(snapshots as u64)),
     ];
-    for (path, tear) in recording.tears() {
-        let text = format!("{} at {}: {}", path.display(), tear.offset, tear.problem);
+    for text in recording.losses() {
         facts.push(Fact::new("torn", "torn", Value::Text(text)));
     }
     for (path, error) in &recording.unreadable {

@@ -9,7 +9,8 @@
 //!
 //! All numbers are little-endian. The head says what is in a frame and has a checksum of its own,
 //! so that a file can be surveyed without reading what it stores. A frame of an unknown kind is
-//! stepped over; the first one that is cut short or does not match its checksum ends the file.
+//! stepped over; behind one that is cut short or does not match its checksum the next one that does
+//! is looked for.
 
 #![forbid(unsafe_code)]
 
@@ -53,7 +54,7 @@ pub mod kind {
     pub const INDEX: u16 = 4;
 }
 
-/// Why a file could not be read on, or not at all.
+/// Why some of a file cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tear {
     /// Where the bad frame begins, in bytes.

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -17,7 +18,7 @@ use crate::recording::frame::{
     self, FILE_HEADER_BYTES, Frame, Refusal, Tear, VERSION, kind, read_file_header,
 };
 use crate::recording::snapshot::encoded;
-use crate::recording::{About, ProcessKey, Round};
+use crate::recording::{About, ProcessKey, Round, resync};
 
 /// Bytes at the end of a file by which an index knows that it is of this state of it.
 const TAIL_BYTES: u64 = 256;
@@ -52,6 +53,9 @@ pub struct Entry {
     pub allocated_bytes: u64,
     /// Bytes in memory then, where the kernel told.
     pub resident_bytes: Option<u64>,
+    /// The mark that the process had just passed, where that is why it was taken, bytes.
+    #[serde(default)]
+    pub mark_bytes: Option<u64>,
 }
 
 /// Where the report of a look at all processes is.
@@ -80,9 +84,21 @@ pub struct FileIndex {
     pub rounds: Vec<RoundEntry>,
     /// What the last look found and cost.
     pub last_round: Option<Round>,
-    /// Where it is torn, if it is; an index that was kept is of a file that is whole.
+    /// What of it is lost; an index that was kept is of a file that was whole.
     #[serde(skip)]
-    pub tear: Option<Tear>,
+    pub lost: Vec<Lost>,
+    /// Snapshots that are there, but build on one that is lost.
+    #[serde(skip)]
+    pub orphans: u64,
+}
+
+/// A part of a file that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// Where it begins, and why.
+    pub tear: Tear,
+    /// How long it is.
+    pub bytes: u64,
 }
 
 /// Where the index of a file is kept.
@@ -132,14 +148,32 @@ impl FileIndex {
             },
             parts: Vec::new(),
         };
-        while survey.index.tear.is_none() {
-            match frame::read(file, survey.index.bytes, file_bytes) {
-                Ok(Some(frame)) => survey.add(file, &frame),
+        let mut next = FILE_HEADER_BYTES;
+        let mut before: Option<Frame> = None;
+        while next < file_bytes {
+            match frame::read(file, next, file_bytes) {
+                Ok(Some(frame)) => {
+                    survey.add(file, &frame);
+                    next = frame.end();
+                    before = Some(frame);
+                }
                 Ok(None) => break,
-                Err(tear) => survey.index.tear = Some(tear),
+                Err(mut tear) => {
+                    // A frame of which a part was cut out reaches into those behind it.
+                    if let Some(short) = before.take()
+                        && frame::unpack(file, &short).is_err()
+                    {
+                        survey.take_back(&short);
+                        tear.offset = short.offset;
+                    }
+                    let found = resync::next(file, tear.offset + 1, file_bytes);
+                    next = found.unwrap_or(file_bytes);
+                    let bytes = next - tear.offset;
+                    survey.lose(tear, bytes);
+                }
             }
         }
-        Ok(survey.index)
+        Ok(survey.finish())
     }
 
     /// Notes a snapshot that is at `offset`.
@@ -165,6 +199,7 @@ impl FileIndex {
             live_bytes: about.live_bytes,
             allocated_bytes: about.allocated_bytes,
             resident_bytes: about.resident_bytes,
+            mark_bytes: about.mark_bytes,
         });
     }
 
@@ -236,7 +271,8 @@ impl Survey {
                         let offset = parts.get(own).copied().unwrap_or(frame.offset);
                         self.index.add(&about, offset, end - offset);
                     }
-                    _ => return self.tear(frame, "the frame's head makes no sense"),
+                    Ok(_) => return self.lose_frame(frame, "the parts before it are lost"),
+                    Err(_) => return self.lose_frame(frame, "the frame's head makes no sense"),
                 }
             }
             kind::ROUND => {
@@ -245,8 +281,8 @@ impl Survey {
                     Ok(Ok(round)) => self
                         .index
                         .add_round(round, frame.offset, end - frame.offset),
-                    Ok(Err(_)) => return self.tear(frame, "the frame makes no sense"),
-                    Err(tear) => return self.tear(frame, tear.problem),
+                    Ok(Err(_)) => return self.lose_frame(frame, "the frame makes no sense"),
+                    Err(tear) => return self.lose_frame(frame, tear.problem),
                 }
             }
             _ => {}
@@ -254,11 +290,44 @@ impl Survey {
         self.index.bytes = end;
     }
 
-    fn tear(&mut self, frame: &Frame, problem: &'static str) {
-        self.index.tear = Some(Tear {
+    /// Forgets the frame that was added last.
+    fn take_back(&mut self, frame: &Frame) {
+        let is_it = |offset: u64, bytes: u64| offset + bytes == frame.end();
+        let entries = &mut self.index.entries;
+        entries.pop_if(|it| is_it(it.offset, it.bytes));
+        let rounds = &mut self.index.rounds;
+        rounds.pop_if(|it| is_it(it.offset, it.bytes));
+    }
+
+    /// Notes a frame whose end is known, but not what it means.
+    fn lose_frame(&mut self, frame: &Frame, problem: &'static str) {
+        let tear = Tear {
             offset: frame.offset,
             problem,
-        });
+        };
+        self.lose(tear, frame.end() - frame.offset);
+    }
+
+    fn lose(&mut self, tear: Tear, bytes: u64) {
+        // What stood before a tear belongs to nothing behind it.
+        self.parts.clear();
+        self.index.lost.push(Lost { tear, bytes });
+    }
+
+    /// The index, without the snapshots that build on one that is lost.
+    fn finish(mut self) -> FileIndex {
+        if !self.index.lost.is_empty() {
+            let entries = &self.index.entries;
+            let whole = entries.iter().filter(|it| it.key_unix_ns.is_none());
+            let whole: HashSet<(u32, u64)> = whole.map(|it| (it.process, it.unix_ns)).collect();
+            let before = entries.len();
+            self.index.entries.retain(|it| {
+                it.key_unix_ns
+                    .is_none_or(|key_unix_ns| whole.contains(&(it.process, key_unix_ns)))
+            });
+            self.index.orphans = (before - self.index.entries.len()) as u64;
+        }
+        self.index
     }
 }
 

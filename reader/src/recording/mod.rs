@@ -18,6 +18,7 @@ pub mod columns;
 pub mod frame;
 pub mod index;
 pub mod reader;
+mod resync;
 pub mod rotate;
 pub mod snapshot;
 pub mod writer;

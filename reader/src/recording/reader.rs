@@ -9,10 +9,14 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::moment::{Life, Moment};
+use crate::output::format;
 use crate::recording::frame::{FILE_HEADER_BYTES, Refusal, Tear, read_file_header};
-use crate::recording::index::{Recorded, open};
+use crate::recording::index::{Lost, Recorded, open};
 use crate::recording::{EXTENSION, Entry, FileIndex, ProcessKey, Round, snapshot};
 use crate::source::{Image, Segment};
+
+/// Snapshots that are tried in the place of one that cannot be read.
+const TRIES_MAX: usize = 100;
 
 /// Processes that an error names.
 const NAMED_MAX: usize = 20;
@@ -252,11 +256,62 @@ impl Recording {
         rounds.max_by_key(|round| round.unix_ns)
     }
 
-    /// The files that end before they should, and where.
-    pub fn tears(&self) -> impl Iterator<Item = (&Path, &Tear)> {
-        let torn = |file: &'_ RecordedFile| file.index.tear.is_some();
-        let files = self.files.iter().filter(move |file| torn(file));
-        files.filter_map(|file| Some((&*file.path, file.index.tear.as_ref()?)))
+    /// The parts of files that are lost.
+    pub fn lost(&self) -> impl Iterator<Item = (&Path, &Lost)> {
+        let files = self.files.iter();
+        files.flat_map(|file| file.index.lost.iter().map(|lost| (&*file.path, lost)))
+    }
+
+    /// What of the recording cannot be read, a sentence for each part of it.
+    pub fn losses(&self) -> Vec<String> {
+        let torn = self.lost().map(|(path, lost)| {
+            format!(
+                "{} is torn at offset {}: {}; {} are lost",
+                path.display(),
+                lost.tear.offset,
+                lost.tear.problem,
+                format::bytes(lost.bytes as f64)
+            )
+        });
+        let orphans = self.files.iter().filter(|file| file.index.orphans > 0);
+        let orphans = orphans.map(|file| {
+            format!(
+                "{}: {} snapshots built on one that is lost",
+                file.path.display(),
+                file.index.orphans
+            )
+        });
+        torn.chain(orphans).collect()
+    }
+
+    /// The snapshot of [`Recording::at`] as a segment, or the nearest that can be read, those
+    /// before it first; with a sentence about each that could not.
+    ///
+    /// # Errors
+    ///
+    /// That of the first one, where none can be read.
+    pub fn readable(
+        &self,
+        key: &ProcessKey,
+        moment: Option<Moment>,
+    ) -> Result<(Place<'_>, Segment, Vec<String>), Error> {
+        let until = self.unix_ns(moment);
+        let all: Vec<Place<'_>> = self.snapshots(key).collect();
+        let split = all.partition_point(|place| place.entry.unix_ns <= until);
+        let (before, after) = all.split_at(split);
+        let mut problems = Vec::new();
+        let mut first = None;
+        for place in before.iter().rev().chain(after).take(TRIES_MAX) {
+            match place.segment() {
+                Ok(segment) => return Ok((*place, segment, problems)),
+                Err(error) => {
+                    let when = format::time(place.entry.unix_ns);
+                    problems.push(format!("the snapshot of {when} cannot be read: {error}"));
+                    first = first.or(Some(error));
+                }
+            }
+        }
+        Err(first.unwrap_or_else(|| self.nothing()))
     }
 
     fn nothing(&self) -> Error {

@@ -2,7 +2,8 @@
 //!
 //! Of the last hour every snapshot is kept, of the last day one a minute, of the rest one each ten
 //! minutes, up to the age that was asked for. The last snapshot of each process in a file is kept
-//! as long as the file, and so is what a kept one builds on. A file that lost something is written
+//! as long as the file, and so are those taken because a mark was passed, and what a kept one
+//! builds on. A file that lost something is written
 //! anew and takes the old one's place by its name, so that a reader finds one or the other.
 
 #![forbid(unsafe_code)]
@@ -135,7 +136,8 @@ fn kept(index: &FileIndex, limits: &Limits, now_unix_ns: u64) -> (Vec<usize>, u6
         };
         let is_needed = keys.contains(&(entry.process, entry.unix_ns));
         let is_last = last_of.get(&entry.process) == Some(&place);
-        if (is_young(entry) && (is_first_of_step || is_last)) || is_needed {
+        let is_wanted = is_first_of_step || is_last || entry.mark_bytes.is_some();
+        if (is_young(entry) && is_wanted) || is_needed {
             keys.extend(entry.key_unix_ns.map(|key| (entry.process, key)));
             kept.push(place);
         }

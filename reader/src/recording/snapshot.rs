@@ -47,6 +47,9 @@ pub struct About {
     pub key_unix_ns: Option<u64>,
     /// How many frames before this one belong to it.
     pub parts: u32,
+    /// The mark that the process had just passed, where that is why it was taken, bytes.
+    #[serde(default)]
+    pub mark_bytes: Option<u64>,
 }
 
 /// What one look at all processes found and cost.

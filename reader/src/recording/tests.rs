@@ -64,6 +64,7 @@ fn about(pid: u32, unix_ns: u64) -> About {
         resident_bytes: Some(3_000),
         key_unix_ns: None,
         parts: 0,
+        mark_bytes: None,
     }
 }
 
@@ -234,11 +235,80 @@ fn a_file_cut_anywhere_is_read_up_to_there() {
         assert_eq!(check_readable(&recording).len(), expected, "cut at {cut}");
         let is_between_frames = cut == frame::FILE_HEADER_BYTES || ends.contains(&cut);
         assert_eq!(
-            recording.tears().count() == 0,
+            recording.lost().count() == 0,
             is_between_frames,
             "cut at {cut}"
         );
     });
+}
+
+#[test]
+fn a_file_torn_in_its_middle_is_read_on_behind_the_tear() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = recorded(directory.path(), 0..8);
+    fs::remove_file(index::path_beside(&path)).expect("it was kept");
+    let whole = fs::read(&path).expect("it was written");
+    let entries = FileIndex::survey(&path).expect("a good file").entries;
+    let last = entries[7].offset;
+    let hole = (entries[1].offset..last, 1..4_000u64, any::<bool>());
+    for_all(60, hole, |(start, len, is_cut_out)| {
+        let end = (start + len).min(last);
+        let mut bytes = whole.clone();
+        let range = start as usize..end as usize;
+        match is_cut_out {
+            true => drop(bytes.drain(range)),
+            false => bytes[range].fill(0),
+        }
+        fs::write(&path, &bytes).expect("it can be written");
+        let recording = Recording::open(&path).expect("its beginning is good");
+        let is_hit = |it: &&Entry| it.offset < end && start < it.offset + it.bytes;
+        let hit = entries.iter().filter(is_hit).count();
+        let key = recording.processes()[0].0.key;
+        let readable = recording.snapshots(&key).filter(|it| it.image().is_ok());
+        assert_eq!(readable.count(), 8 - hit, "{start}..{end} {is_cut_out}");
+        // The head of a frame is behind its header; what is lost is said where that is hit, and
+        // where only what a frame stores is hit, when it is asked for.
+        let asked = recording.readable(&key, None).expect("some can be read");
+        assert_eq!(asked.0.entry.unix_ns, START_NS + 7 * SECOND_NS);
+        let damaged = recording.snapshots(&key).filter(|it| it.image().is_err());
+        assert!(damaged.count() + recording.lost().count() > 0);
+    });
+}
+
+#[test]
+fn what_builds_on_a_lost_snapshot_is_lost_with_it_and_counted() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = recorded(directory.path(), 0..5);
+    fs::remove_file(index::path_beside(&path)).expect("it was kept");
+    let mut bytes = fs::read(&path).expect("it was written");
+    bytes[frame::FILE_HEADER_BYTES as usize] ^= 1;
+    fs::write(&path, &bytes).expect("it can be written");
+    let index = FileIndex::survey(&path).expect("its header is good");
+    assert_eq!((index.entries.len(), index.orphans), (0, 4));
+    let recording = Recording::open(&path).expect("its header is good");
+    let losses = recording.losses();
+    assert!(losses[0].contains("is torn at offset 24"), "{losses:?}");
+    assert!(losses[1].contains("4 snapshots built on one"), "{losses:?}");
+}
+
+#[test]
+fn the_snapshot_before_a_damaged_one_is_shown_in_its_place() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = recorded(directory.path(), 0..5);
+    let entries = FileIndex::of(&path).expect("a good file").entries;
+    let mut bytes = fs::read(&path).expect("it was written");
+    let end = (entries[3].offset + entries[3].bytes) as usize;
+    bytes[end - 1] ^= 1;
+    fs::write(&path, &bytes).expect("it can be written");
+    let recording = Recording::open(&path).expect("a recording");
+    let key = recording.processes()[0].0.key;
+    let moment = Some(Moment::AfterStart(3 * SECOND_NS));
+    let (place, _, problems) = recording.readable(&key, moment).expect("others are good");
+    assert_eq!(place.entry.unix_ns, START_NS + 2 * SECOND_NS);
+    assert!(
+        problems[0].contains("does not match its checksum"),
+        "{problems:?}"
+    );
 }
 
 #[test]
@@ -302,7 +372,7 @@ fn a_frame_of_an_unknown_kind_is_stepped_over() {
     fs::write(&path, &bytes).expect("it can be written");
     let recording = Recording::open(&path).expect("a recording");
     assert_eq!(check_readable(&recording), [0, 1]);
-    assert_eq!(recording.tears().count(), 0);
+    assert_eq!(recording.lost().count(), 0);
 }
 
 #[test]

@@ -145,6 +145,18 @@ impl Writer {
         Ok(())
     }
 
+    /// Has what was written so far put on the disk.
+    ///
+    /// # Errors
+    ///
+    /// What the file system answers.
+    pub fn sync(&self) -> io::Result<()> {
+        match &self.file {
+            Some(growing) => growing.file.sync_data(),
+            None => Ok(()),
+        }
+    }
+
     /// The file that grows: when it began and how long it is.
     pub fn current(&self) -> Option<(u64, u64)> {
         let index = &self.file.as_ref()?.index;

@@ -3,15 +3,17 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::{OsStr, OsString};
-use std::io::ErrorKind;
+use std::fmt;
+use std::io::{self, ErrorKind};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 use crate::error::Error;
-use crate::run::{family, library, program, say, signals};
+use crate::run::program::Obstacle;
+use crate::run::{family, go, library, program, say, signals, trace};
 
 /// The statuses of a command that did not start, as shells have them.
 const NOT_FOUND: u8 = 127;
@@ -54,8 +56,17 @@ impl Ended {
 ///
 /// [`Error::NoShim`] before it is started, and [`Error::Spawn`] where the system cannot start it
 /// for another reason than that it is not there.
-pub(crate) fn to_its_end(command: &[OsString], settings: &[(&str, &str)]) -> Result<Launch, Error> {
+pub(crate) fn to_its_end(command: &[OsString], settings: &Settings<'_>) -> Result<Launch, Error> {
     beside(command, settings, |_, _| {})
+}
+
+/// How a command is watched.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Settings<'a> {
+    /// Variables of the shim.
+    pub(crate) shim: Vec<(&'a str, &'a str)>,
+    /// Mean bytes between the samples of a Go runtime; by default [`go::USUAL_RATE`].
+    pub(crate) go_rate: Option<u64>,
 }
 
 /// The same, while `meanwhile` works beside the command: it is given the number of the run, and a
@@ -65,18 +76,16 @@ pub(crate) fn to_its_end(command: &[OsString], settings: &[(&str, &str)]) -> Res
 ///
 /// As [`to_its_end`].
 pub(crate) fn beside(
-    command: &[OsString],
-    settings: &[(&str, &str)],
+    words: &[OsString],
+    settings: &Settings<'_>,
     meanwhile: impl FnOnce(u64, Receiver<()>),
 ) -> Result<Launch, Error> {
     let library = library::find()?;
-    let (name, arguments) = command.split_first().expect("clap wants at least one");
+    let (name, arguments) = words.split_first().expect("clap wants at least one");
     let obstacle = program::obstacle(name);
-    if let Some(obstacle) = &obstacle {
-        say(&format!(
-            "{} cannot be profiled: {obstacle}",
-            Path::new(name).display()
-        ));
+    let is_go = obstacle == Some(Obstacle::StaticGo);
+    if let Some(obstacle) = obstacle.filter(|_| !is_go) {
+        say_obstacle(name, &obstacle);
     }
     let run = family::number();
     let forwarding = signals::Forwarding::begin();
@@ -85,28 +94,76 @@ pub(crate) fn beside(
         .args(arguments)
         .env("LD_PRELOAD", preload(&library))
         .env("MEMSHIM_RUN", run.to_string())
-        .envs(settings.iter().copied());
-    let mut child = match command.spawn() {
-        Ok(child) => child,
-        Err(source) => return not_started(name, source),
-    };
-    forwarding.to(child.id());
-    let (ended, is_ended) = mpsc::channel();
-    let waited = thread::scope(|scope| {
-        let waiting = scope.spawn(move || {
-            let waited = child.wait();
-            drop(ended);
-            waited
+        .envs(settings.shim.iter().copied());
+    if is_go {
+        trace::stop_at_start(&mut command);
+    }
+    let go_family = go::Family::new(settings.go_rate.unwrap_or(go::USUAL_RATE));
+    let lived = thread::scope(|scope| {
+        let (started, is_started) = mpsc::channel();
+        let (ended, is_ended) = mpsc::channel();
+        let (go_ended, go_is_ended) = mpsc::channel::<()>();
+        let go_family = &go_family;
+        // The kernel lets nobody but the thread that started a program trace it.
+        let living = scope.spawn(move || {
+            let lived = live(command, is_go.then_some(go_family), &forwarding, &started);
+            drop((ended, go_ended));
+            forwarding.end();
+            lived
         });
-        meanwhile(run, is_ended);
-        waiting.join().expect("waiting does not panic")
+        if let Ok(pid) = is_started.recv() {
+            scope.spawn(move || go_family.watch(pid, &go_is_ended));
+            meanwhile(run, is_ended);
+        }
+        living.join().expect("waiting does not panic")
     });
-    forwarding.end();
+    let status = match lived {
+        Ok(status) => status,
+        Err(Failure::Start(source)) => return not_started(name, source),
+        Err(Failure::Wait(source)) => return Err(spawn_error(name, source)),
+    };
+    let refusal = go_family.refusal();
+    if let Some(refusal) = &refusal {
+        say_obstacle(name, refusal);
+    }
     Ok(Launch::Ended(Ended {
-        status: waited.map_err(|source| spawn_error(name, source))?,
+        status,
         run,
-        is_obstructed: obstacle.is_some(),
+        is_obstructed: refusal.is_some() || obstacle.is_some_and(|_| !is_go),
     }))
+}
+
+/// What kept a command from being started, or from being waited for.
+enum Failure {
+    Start(io::Error),
+    Wait(io::Error),
+}
+
+/// Starts a command and waits for its end; tells `started` its process once it is on its way.
+fn live(
+    mut command: Command,
+    go_family: Option<&go::Family>,
+    forwarding: &signals::Forwarding,
+    started: &Sender<u32>,
+) -> Result<ExitStatus, Failure> {
+    let mut child = command.spawn().map_err(Failure::Start)?;
+    let pid = child.id();
+    forwarding.to(pid);
+    let tell = || {
+        // Who wanted to know may have given up.
+        let _ = started.send(pid);
+    };
+    let Some(go_family) = go_family else {
+        tell();
+        return child.wait().map_err(Failure::Wait);
+    };
+    let mut stops = go_family.stops(pid, tell);
+    trace::wait(&mut child, &mut stops).map_err(Failure::Wait)
+}
+
+fn say_obstacle(name: &OsStr, obstacle: &dyn fmt::Display) {
+    let name = Path::new(name).display();
+    say(&format!("{name} cannot be profiled: {obstacle}"));
 }
 
 /// The shim first, then what the user preloads anyway.

@@ -6,10 +6,12 @@
 #![deny(unsafe_code)]
 
 pub(crate) mod family;
+pub(crate) mod go;
 pub(crate) mod launch;
 mod library;
 mod program;
 pub(crate) mod signals;
+mod trace;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -20,7 +22,7 @@ use clap::Args;
 use crate::analysis::{self, ANALYSES};
 use crate::cli::{Destination, Wanted, is_closed_pipe, one_line};
 use crate::error::Error;
-use crate::run::launch::Launch;
+use crate::run::launch::{Launch, Settings};
 use crate::session::Session;
 
 /// Run a program under memshim and report on it when it ends
@@ -32,6 +34,12 @@ pub struct Run {
     /// The length that a segment may reach, such as 256M
     #[arg(long, value_name = "BYTES", value_parser = size)]
     max_segment: Option<String>,
+    /// Mean bytes between samples of a Go program's own heap; 64K by default
+    ///
+    /// Go's runtime samples by itself; memshim switches that on where the program does not look at
+    /// its profile, and leaves the program's own rate alone where it does.
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    go_rate: Option<u64>,
     /// What to report
     #[arg(long, value_name = "NAME", default_value = "report", value_parser = analysis_names())]
     report: String,
@@ -58,14 +66,19 @@ pub struct Run {
 /// than that it is not there.
 pub fn run(run: &Run) -> Result<ExitCode, Error> {
     let request = run.wanted.request(&run.destination)?;
-    let mut settings = Vec::new();
-    settings.extend(
+    let mut settings = Settings {
+        go_rate: run.go_rate,
+        ..Settings::default()
+    };
+    settings.shim.extend(
         run.interval
             .iter()
             .map(|text| ("MEMSHIM_INTERVAL", text.as_str())),
     );
     let segment_bytes = run.max_segment.iter();
-    settings.extend(segment_bytes.map(|text| ("MEMSHIM_MAX_SEGMENT", text.as_str())));
+    settings
+        .shim
+        .extend(segment_bytes.map(|text| ("MEMSHIM_MAX_SEGMENT", text.as_str())));
     let ended = match launch::to_its_end(&run.command, &settings)? {
         Launch::Ended(ended) => ended,
         Launch::NotStarted(status) => return Ok(ExitCode::from(status)),
@@ -127,6 +140,27 @@ pub(crate) fn interval(text: &str) -> Result<String, &'static str> {
             size(text).map_err(|_| "not `auto`, not `exact` and not a number of bytes such as 512K")
         }
     }
+}
+
+/// A number of bytes, at least one.
+fn bytes(text: &str) -> Result<u64, &'static str> {
+    const PROBLEM: &str = "not a number of bytes such as 64K";
+    let size = size(text).map_err(|_| PROBLEM)?;
+    let digits = size.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let number: u64 = digits.parse().map_err(|_| PROBLEM)?;
+    let shift = match size
+        .as_bytes()
+        .get(digits.len())
+        .map(u8::to_ascii_uppercase)
+    {
+        Some(b'K') => 10,
+        Some(b'M') => 20,
+        Some(b'G') => 30,
+        Some(b'T') => 40,
+        _ => 0,
+    };
+    let bytes = number.checked_mul(1 << shift).filter(|bytes| *bytes > 0);
+    bytes.ok_or(PROBLEM)
 }
 
 /// A number of bytes as the shim takes it: digits and K, M, G or T with or without iB or B.

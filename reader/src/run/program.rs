@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use object::read::elf::FileHeader;
 use object::{Endianness, Object, ObjectSymbol, ReadCache, elf};
 
+use crate::source::go::Executable;
 use crate::source::process::own_ids;
 
 /// Scripts may be interpreted by scripts; the kernel follows this many (execve(2)).
@@ -25,6 +26,8 @@ const LINE_BYTES: usize = 256;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Obstacle {
     Static,
+    /// None in truth: the Go runtime is asked instead of a preload.
+    StaticGo,
     Privileged,
     OwnMalloc,
     OtherClass,
@@ -33,7 +36,11 @@ pub(crate) enum Obstacle {
 impl fmt::Display for Obstacle {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Obstacle::Static => "it is a static executable, which loads no libraries",
+            Obstacle::Static => {
+                "it is a static executable, which loads no libraries, so its allocations cannot be \
+                 seen"
+            }
+            Obstacle::StaticGo => "it is a static Go program",
             Obstacle::Privileged => {
                 "it is setuid or setgid, and the loader ignores LD_PRELOAD for such programs"
             }
@@ -119,7 +126,12 @@ fn of_executable(path: &Path) -> Option<Obstacle> {
         .iter()
         .any(|segment| segment.p_type.get(endian) == elf::PT_INTERP)
     {
-        return Some(Obstacle::Static);
+        let is_go = Executable::open(path).is_ok();
+        return Some(if is_go {
+            Obstacle::StaticGo
+        } else {
+            Obstacle::Static
+        });
     }
     let file = object::File::parse(&data).ok()?;
     let is_malloc = |symbol: object::Symbol<'_, '_, _>| {

@@ -23,10 +23,10 @@ const LOOKED_BACK_MAX: usize = 1_000;
 pub fn open(path: &Path, request: &Request) -> Result<Session, Error> {
     let recording = Recording::open(path)?;
     let key = recording.process(request.process.as_deref(), request.at)?;
-    let place = find(&recording, &key, request.at)?;
-    let mut session = Session::of(&place.segment()?, request);
+    let (place, segment, problems) = recording.readable(&key, request.at)?;
+    let mut session = Session::of(&segment, request);
     session.history.process.memory = memory(&recording, &key, &place);
-    session.recorded = sections(&recording, &key, &place);
+    session.recorded = sections(&recording, &key, &place, problems);
     Ok(session)
 }
 
@@ -71,31 +71,26 @@ pub fn between(
     let recording = Recording::open(path)?;
     let until = until.or(request.at);
     let key = recording.process(request.process.as_deref(), until)?;
-    let place = find(&recording, &key, until)?;
-    let mut session = Session::of(&place.segment()?, request);
+    let (place, segment, mut problems) = recording.readable(&key, until)?;
+    let mut session = Session::of(&segment, request);
     if since.is_some() {
-        let earlier = find(&recording, &key, since)?;
+        let (earlier, segment, more) = recording.readable(&key, since)?;
+        problems.extend(more);
         if earlier.entry.unix_ns < place.entry.unix_ns {
-            session.earlier = Some(Session::of(&earlier.segment()?, request).history);
+            session.earlier = Some(Session::of(&segment, request).history);
         }
     }
-    session.recorded = sections(&recording, &key, &place);
+    session.recorded = sections(&recording, &key, &place, problems);
     Ok(session)
 }
 
-fn find<'a>(
-    recording: &'a Recording,
-    key: &ProcessKey,
-    moment: Option<Moment>,
-) -> Result<Place<'a>, Error> {
-    let found = recording.at(key, moment);
-    found.ok_or_else(|| Error::NoRecording {
-        path: recording.path.clone(),
-    })
-}
-
 /// Which snapshot an answer is from, what the recording lacks, and the process's other snapshots.
-fn sections(recording: &Recording, key: &ProcessKey, place: &Place<'_>) -> Vec<Section> {
+fn sections(
+    recording: &Recording,
+    key: &ProcessKey,
+    place: &Place<'_>,
+    problems: Vec<String>,
+) -> Vec<Section> {
     let mut facts = vec![Fact::new(
         "snapshot_unix_ns",
         "snapshot",
@@ -107,14 +102,11 @@ fn sections(recording: &Recording, key: &ProcessKey, place: &Place<'_>) -> Vec<S
         "snapshots of the process",
         Value::Count(count),
     ));
-    for (path, tear) in recording.tears() {
-        let text = format!(
-            "{} is torn at offset {}: {}; what stands before is read",
-            path.display(),
-            tear.offset,
-            tear.problem
-        );
+    for text in recording.losses() {
         facts.push(Fact::new("torn", "torn", Value::Text(text)));
+    }
+    for text in problems {
+        facts.push(Fact::new("damaged", "damaged", Value::Text(text)));
     }
     for (path, error) in &recording.unreadable {
         let text = format!("{} is left out: {error}", path.display());

@@ -7,6 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use crate::error::Error;
 use crate::source::directory::{Found, Users, find, find_others, places};
+use crate::source::go::{self, Refusal};
 use crate::source::{Issues, Segment, process};
 
 /// The segment file that `target` means.
@@ -19,17 +20,26 @@ use crate::source::{Issues, Segment, process};
 /// and [`Error::NoProcess`] when a process left no segment, and what [`Segment::open`] says of the
 /// only segment when it cannot be read.
 pub fn resolve(target: Option<&str>) -> Result<PathBuf, Error> {
+    resolve_enabling(target, None)
+}
+
+/// The same, and switches the heap profile of a running Go program on at `go_rate`, if it is off.
+///
+/// # Errors
+///
+/// Those of [`resolve`].
+pub fn resolve_enabling(target: Option<&str>, go_rate: Option<u64>) -> Result<PathBuf, Error> {
     let Some(target) = target else {
         return newest();
     };
     match target.parse() {
-        Ok(pid) if !Path::new(target).exists() => of_process(pid),
+        Ok(pid) if !Path::new(target).exists() => of_process(pid, go_rate),
         _ => Ok(PathBuf::from(target)),
     }
 }
 
 /// The newest segment of a process: of the last process that had this id, the last program.
-fn of_process(pid: u32) -> Result<PathBuf, Error> {
+fn of_process(pid: u32, go_rate: Option<u64>) -> Result<PathBuf, Error> {
     let users = match process::own_ids() {
         Some((0, _)) => Users::All,
         _ => Users::Own,
@@ -37,11 +47,21 @@ fn of_process(pid: u32) -> Result<PathBuf, Error> {
     let last = find(users).into_iter().rfind(|found| found.name.pid == pid);
     match last {
         Some(found) => Ok(found.path),
-        None if process::stat(pid).is_some() => Err(Error::NotProfiled {
+        None if process::stat(pid).is_some() => of_go(pid, go_rate),
+        None => Err(Error::NoProcess { pid }),
+    }
+}
+
+/// A segment made of the heap profile of a Go program, which no preload reaches.
+fn of_go(pid: u32, rate: Option<u64>) -> Result<PathBuf, Error> {
+    match go::attach(pid, rate) {
+        Ok(path) => Ok(path),
+        Err(Refusal::NotGo) => Err(Error::NotProfiled {
             pid,
             directory: first_place(),
         }),
-        None => Err(Error::NoProcess { pid }),
+        Err(Refusal::Off) => Err(Error::GoProfileOff { pid }),
+        Err(source) => Err(Error::Go { pid, source }),
     }
 }
 

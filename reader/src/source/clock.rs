@@ -69,7 +69,7 @@ impl Clock {
 }
 
 /// CLOCK_MONOTONIC now.
-fn monotonic_ns() -> Option<u64> {
+pub(crate) fn monotonic_ns() -> Option<u64> {
     let mut time = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,

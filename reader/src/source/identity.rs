@@ -4,8 +4,9 @@
 
 use std::sync::Arc;
 
-use memshim_abi::header::{at, bypass, origin, state, storage, unpack};
+use memshim_abi::header::{at, bypass, go, origin, state, storage, unpack};
 
+use crate::source::go::How;
 use crate::source::texts::Texts;
 use crate::source::{Issues, Segment};
 
@@ -46,6 +47,15 @@ pub enum Bypass {
     Unknown,
 }
 
+/// A heap profile of the Go runtime, in the place of what a shim writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GoProfile {
+    /// How it came to be there.
+    pub how: How,
+    /// Mean bytes between its samples.
+    pub rate_bytes: u64,
+}
+
 /// The header's facts about the process.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Identity {
@@ -77,6 +87,8 @@ pub struct Identity {
     pub bypass: Bypass,
     /// What the file system answered when it refused more room.
     pub storage_errno: Option<i32>,
+    /// What the Go runtime said in the place of a shim; `None` for a segment that a shim wrote.
+    pub go: Option<GoProfile>,
 }
 
 impl Identity {
@@ -132,8 +144,19 @@ impl Segment {
                 _ => Bypass::Unknown,
             },
             storage_errno: is_refused.then(|| header.word(at::STORAGE_ERRNO) as i32),
+            go: go_profile(header.word(at::GO), header.word(at::GO_RATE)),
         }
     }
+}
+
+fn go_profile(how: u64, rate_bytes: u64) -> Option<GoProfile> {
+    let how = match how {
+        go::NONE => return None,
+        go::FROM_START => How::FromStart,
+        go::SWITCHED_ON => How::SwitchedOn,
+        _ => How::Own,
+    };
+    Some(GoProfile { how, rate_bytes })
 }
 
 /// The words of a command line as /proc/PID/cmdline has it: each ends with a zero byte.

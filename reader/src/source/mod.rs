@@ -11,6 +11,7 @@ pub mod cost;
 pub mod directory;
 pub mod file;
 pub mod frozen;
+pub mod go;
 pub mod identity;
 pub mod image;
 pub mod issue;
@@ -30,7 +31,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use memshim_abi::header::{Attach, HEADER_WORDS, Header, at, attach};
+use memshim_abi::header::{Attach, HEADER_WORDS, Header, at, attach, go as abi_go};
 use memshim_abi::{LAYOUT_VERSION, WORD_BYTES, Words};
 
 pub use bytes::Bytes;
@@ -38,7 +39,7 @@ pub use clock::Clock;
 pub use cost::Cost;
 pub use file::FileWords;
 pub use frozen::Frozen;
-pub use identity::{Bypass, End, Identity, Origin};
+pub use identity::{Bypass, End, GoProfile, Identity, Origin};
 pub use image::Image;
 pub use issue::{Issue, Issues};
 pub use memshim_abi::counters::Subject;
@@ -79,13 +80,22 @@ trait Stored: Words {
 }
 
 impl Segment {
-    /// Opens the segment in the file `path`.
+    /// Opens the segment in the file `path`; one of a Go runtime is brought up to date first.
     ///
     /// # Errors
     ///
     /// [`Error::Open`] when the file cannot be read or belongs to another user, and whatever
     /// [`Segment::from_bytes`] answers.
     pub fn open(path: &Path) -> Result<Segment, Error> {
+        let segment = Segment::open_as_it_is(path)?;
+        if segment.header.word(at::GO) == abi_go::NONE {
+            return Ok(segment);
+        }
+        go::keeper::refresh_stale(path, &segment.header);
+        Segment::open_as_it_is(path)
+    }
+
+    fn open_as_it_is(path: &Path) -> Result<Segment, Error> {
         let refused = |source| Error::Open {
             path: path.to_path_buf(),
             source,

@@ -40,6 +40,19 @@ pub fn stat(pid: u32) -> Option<Stat> {
     parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
+/// The processes that any thread of `pid` started and that still have it as their parent.
+pub fn children(pid: u32) -> Vec<u32> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task"));
+    let threads = threads.into_iter().flatten().flatten();
+    let lists =
+        threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let numbers = lists.flat_map(|list| {
+        let numbers = list.split_ascii_whitespace().map(str::parse);
+        numbers.filter_map(Result::ok).collect::<Vec<u32>>()
+    });
+    numbers.collect()
+}
+
 /// The line of /proc/PID/stat; the program's name in it may hold anything, parentheses included.
 fn parse_stat(line: &[u8]) -> Option<Stat> {
     let after_name = line.iter().rposition(|byte| *byte == b')')? + 1;

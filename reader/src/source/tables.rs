@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use memshim_abi::counters::COUNTERS;
-use memshim_abi::header::at;
+use memshim_abi::header::{at, go};
 use memshim_abi::region::{Region, RegionShape};
 use memshim_abi::{modules, sites, slots, threads};
 
@@ -199,6 +199,15 @@ impl Segment {
             Some(frozen) => frozen.clock(clock),
             None => clock,
         }
+    }
+
+    /// The moments, in ticks, that the sites of a Go runtime's segment remember; `None` for the
+    /// segment of a shim.
+    pub fn go_moments(&self) -> Option<Vec<u64>> {
+        let word = |place| self.header().word(place);
+        let count = (word(at::GO_MOMENTS) as usize).min(go::MOMENTS_MAX);
+        let ticks = (0..count).map(|index| word(at::GO_TICKS + index));
+        (word(at::GO) != go::NONE).then(|| ticks.collect())
     }
 
     /// The heap at its largest.

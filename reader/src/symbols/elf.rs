@@ -8,6 +8,8 @@ use std::path::Path;
 
 use object::{Object, ObjectSection, ReadCache};
 
+use crate::source::go::executable::{Executable, build_id};
+
 /// The identity of one ELF file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Identity {
@@ -19,6 +21,8 @@ pub(crate) struct Identity {
     pub(crate) has_debug_info: bool,
     /// Whether it names functions that it does not export.
     pub(crate) has_symbols: bool,
+    /// Whether Go made it, whose own table names its functions and lines.
+    pub(crate) has_go_table: bool,
 }
 
 impl Identity {
@@ -26,14 +30,10 @@ impl Identity {
     pub(crate) fn read(path: &Path) -> io::Result<Identity> {
         let cache = ReadCache::new(open(path)?);
         let file = object::File::parse(&cache).map_err(io::Error::other)?;
-        let build_id = file
-            .build_id()
-            .map_err(io::Error::other)?
-            .unwrap_or_default()
-            .to_vec();
+        let build_id = build_id(&file);
         // A damaged link is no reason to refuse a file that is right otherwise.
         let debug_link = file.gnu_debuglink().ok().flatten();
-        let is_filled = |name| {
+        let is_filled = |name: &str| {
             file.section_by_name(name)
                 .is_some_and(|section| section.size() > 0)
         };
@@ -42,6 +42,10 @@ impl Identity {
             debug_link: debug_link.map(|(name, crc)| (String::from_utf8_lossy(name).into(), crc)),
             has_debug_info: is_filled(".debug_info"),
             has_symbols: is_filled(".symtab"),
+            has_go_table: [".gopclntab", ".data.rel.ro.gopclntab"]
+                .iter()
+                .any(|name| is_filled(name))
+                || file.sections().next().is_none() && Executable::open(path).is_ok(),
         })
     }
 }

@@ -24,7 +24,7 @@ impl Files {
     pub(crate) fn problem(&self) -> Option<String> {
         let missing = match &self.binary {
             _ if self.debug.is_some() => return None,
-            Some((_, identity)) if identity.has_debug_info => return None,
+            Some((_, identity)) if identity.has_debug_info || identity.has_go_table => return None,
             Some((_, identity)) if !identity.has_symbols => {
                 "stripped: only exported functions have names"
             }

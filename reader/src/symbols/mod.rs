@@ -12,6 +12,7 @@
 
 mod elf;
 mod files;
+mod go;
 mod locate;
 mod resolve;
 
@@ -57,6 +58,8 @@ pub struct Search {
     pub pid: Option<u32>,
     /// More directories with binaries or debug files, tried first among debug files.
     pub directories: Vec<PathBuf>,
+    /// Whether the Go runtime walked the stacks, which have an entry for each inlined call then.
+    pub is_go: bool,
 }
 
 /// Why a module's names are missing or poor.
@@ -85,7 +88,7 @@ pub struct Symbols {
 impl Symbols {
     /// Nothing known yet; files are opened when they are needed.
     pub fn new(search: Search) -> Symbols {
-        let resolver = Resolver::new(&locate::debug_roots(&search));
+        let resolver = Resolver::new(&locate::debug_roots(&search), search.is_go);
         Symbols {
             search,
             resolver,
@@ -98,7 +101,7 @@ impl Symbols {
     ///
     /// For whoever asks again and again: new addresses are rare, and cost the parsing again.
     pub fn forget_files(&mut self) {
-        self.resolver = Resolver::new(&locate::debug_roots(&self.search));
+        self.resolver = Resolver::new(&locate::debug_roots(&self.search), self.search.is_go);
     }
 
     /// Fills in every frame that has an address and no name yet.

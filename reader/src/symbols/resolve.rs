@@ -11,23 +11,47 @@ use blazesym::symbolize::{CodeInfo, Input, Sym, Symbolized, Symbolizer};
 
 use crate::report::Frame;
 use crate::symbols::files::Files;
+use crate::symbols::go::GoTables;
 
 /// Looks names up, keeping what it parsed for the next time.
 pub(crate) struct Resolver {
     symbolizer: Symbolizer,
-    /// Every text that was given out, since few functions stand in many frames.
-    texts: HashSet<Arc<str>>,
+    go: GoTables,
+    texts: Texts,
+    /// Whether stacks have an entry for each inlined call of Go code already.
+    has_each_call: bool,
+}
+
+/// Every text that was given out, since few functions stand in many frames.
+#[derive(Default)]
+pub(crate) struct Texts {
+    known: HashSet<Arc<str>>,
+}
+
+impl Texts {
+    /// The one copy of this text.
+    pub(crate) fn shared(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.known.get(text) {
+            return known.clone();
+        }
+        let new: Arc<str> = text.into();
+        self.known.insert(new.clone());
+        new
+    }
 }
 
 impl Resolver {
-    /// `debug_roots` is where supplementary files of debug files (dwz) are looked for.
-    pub(crate) fn new(debug_roots: &[PathBuf]) -> Resolver {
+    /// `debug_roots` is where supplementary files of debug files (dwz) are looked for;
+    /// `has_each_call` says that the Go runtime itself walked the stacks.
+    pub(crate) fn new(debug_roots: &[PathBuf], has_each_call: bool) -> Resolver {
         // The files were checked by build-id; if one changes now, it is not the recorded one.
         let builder = Symbolizer::builder().enable_auto_reload(false);
         let symbolizer = builder.set_debug_dirs(Some(debug_roots)).build();
         Resolver {
             symbolizer,
-            texts: HashSet::new(),
+            go: GoTables::default(),
+            texts: Texts::default(),
+            has_each_call,
         }
     }
 
@@ -35,6 +59,12 @@ impl Resolver {
     /// were inlined into; none where nothing is known.
     pub(crate) fn resolve(&mut self, files: &Files, offsets: &[u64]) -> Vec<Vec<Frame>> {
         let mut resolved = vec![Vec::new(); offsets.len()];
+        if let Some((binary, identity)) = &files.binary
+            && identity.has_go_table
+        {
+            let (go, texts) = (&mut self.go, &mut self.texts);
+            resolved = go.resolve(binary, self.has_each_call, offsets, texts);
+        }
         if let Some(debug) = &files.debug {
             self.resolve_unknown(debug, true, offsets, &mut resolved);
         }
@@ -83,7 +113,7 @@ impl Resolver {
 }
 
 /// The frames of one symbol; the engine lists what was inlined from the outside in.
-fn frames(symbol: &Sym<'_>, texts: &mut HashSet<Arc<str>>) -> Vec<Frame> {
+fn frames(symbol: &Sym<'_>, texts: &mut Texts) -> Vec<Frame> {
     let mut frames = Vec::with_capacity(symbol.inlined.len() + 1);
     for inlined in symbol.inlined.iter().rev() {
         frames.push(frame(
@@ -102,15 +132,10 @@ fn frames(symbol: &Sym<'_>, texts: &mut HashSet<Arc<str>>) -> Vec<Frame> {
     frames
 }
 
-fn frame(
-    name: &str,
-    code: Option<&CodeInfo<'_>>,
-    inlined: bool,
-    texts: &mut HashSet<Arc<str>>,
-) -> Frame {
+fn frame(name: &str, code: Option<&CodeInfo<'_>>, inlined: bool, texts: &mut Texts) -> Frame {
     Frame {
-        function: (!name.is_empty()).then(|| shared(name, texts)),
-        file: code.map(|code| shared(&code.to_path().to_string_lossy(), texts)),
+        function: (!name.is_empty()).then(|| texts.shared(name)),
+        file: code.map(|code| texts.shared(&code.to_path().to_string_lossy())),
         line: code.and_then(|code| code.line),
         column: code
             .and_then(|code| code.column)
@@ -119,14 +144,4 @@ fn frame(
         inlined,
         ..Frame::default()
     }
-}
-
-/// The one copy of this text.
-fn shared(text: &str, texts: &mut HashSet<Arc<str>>) -> Arc<str> {
-    if let Some(known) = texts.get(text) {
-        return known.clone();
-    }
-    let new: Arc<str> = text.into();
-    texts.insert(new.clone());
-    new
 }

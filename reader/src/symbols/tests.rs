@@ -256,6 +256,7 @@ fn a_symbol_directory_is_searched_by_build_id() {
             .join(format!("{rest}.debug")),
     );
     let search = Search {
+        is_go: false,
         pid: None,
         directories: vec![directory],
     };
@@ -301,6 +302,7 @@ fn a_copy_in_a_symbol_directory_replaces_a_lost_file() {
         ..compiled.module()
     };
     let search = Search {
+        is_go: false,
         pid: None,
         directories: vec![compiled.directory.path().to_owned()],
     };
@@ -332,6 +334,7 @@ fn a_deleted_file_is_read_through_the_living_process() {
     fs::remove_file(&compiled.program).expect("the program can be removed");
 
     let search = Search {
+        is_go: false,
         pid: Some(child.id()),
         directories: Vec::new(),
     };
@@ -402,6 +405,7 @@ fn a_function_of_rust_is_demangled_in_this_process() {
         module,
         address,
         Search {
+            is_go: false,
             pid,
             directories: Vec::new(),
         },

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use memshim_tests::{Launch, Scene, is_installed, skip, workspace_root};
+use memshim_tests::launch::TIME_LIMIT;
+use memshim_tests::{Launch, Prometheus, Scene, is_installed, skip, workspace_root};
 
 use crate::keeper;
 use crate::server::Server;
@@ -52,56 +53,19 @@ fn a_real_prometheus_scrapes_what_is_live() {
             server.address
         ),
     );
-    let port = free_port();
-    let _prometheus = Launch::new("prometheus")
-        .arg(format!("--config.file={}", config.display()))
-        .arg(format!(
-            "--storage.tsdb.path={}",
-            scene.scratch_dir().join("tsdb").display()
-        ))
-        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-        .start();
-    let found = query(port, "memshim_site_live_bytes{function=\"kept\"}");
+    let prometheus = Prometheus::start(&scene, &config, TIME_LIMIT);
+    let found = &prometheus.wait_for("memshim_site_live_bytes{function=\"kept\"}")[0];
     assert_eq!(found["metric"]["program"], "growth_steps");
     assert_eq!(found["value"][1], (300 * 4096).to_string());
     // Histograms and counters are taken for what they are.
-    let median = query(
-        port,
+    let median = prometheus.wait_for(
         "histogram_quantile(0.5, memshim_allocation_size_bytes_bucket{program=\"growth_steps\"})",
     );
-    let median: f64 = median["value"][1]
+    let median: f64 = median[0]["value"][1]
         .as_str()
         .and_then(|text| text.parse().ok())
         .expect("a number");
     assert!((1024.0..=4096.0).contains(&median), "{median}");
-}
-
-/// Asks a Prometheus until it has an answer.
-fn query(port: u16, expression: &str) -> serde_json::Value {
-    let started = std::time::Instant::now();
-    loop {
-        let outcome = Launch::new("curl")
-            .args(["-s", "-G", "--data-urlencode"])
-            .arg(format!("query={expression}"))
-            .arg(format!("http://127.0.0.1:{port}/api/v1/query"))
-            .run();
-        let answer: Option<serde_json::Value> = serde_json::from_str(&outcome.stdout).ok();
-        let result = answer.map(|answer| answer["data"]["result"][0].clone());
-        if let Some(found) = result.filter(|found| !found.is_null()) {
-            return found;
-        }
-        let limit = memshim_tests::launch::TIME_LIMIT;
-        assert!(
-            started.elapsed() < limit,
-            "{expression}: {}",
-            outcome.stdout
-        );
-    }
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    listener.local_addr().expect("it has an address").port()
 }
 
 #[test]

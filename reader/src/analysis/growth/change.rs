@@ -118,6 +118,10 @@ impl Changes {
     /// What is different in a later reading of the same process, block by block.
     pub(crate) fn between(earlier: &History, later: &History) -> Changes {
         let mut changes = Changes::none(later);
+        if later.process.identity.go.is_some() {
+            changes.of_sums(earlier, later);
+            return changes;
+        }
         // A site may have been joined by a twin meanwhile; its row still leads to its place.
         let places: Vec<Option<SiteIndex>> = earlier
             .sites
@@ -149,6 +153,31 @@ impl Changes {
             }
         }
         changes
+    }
+
+    /// Where nothing is known of single blocks: what is live at each site then and now.
+    fn of_sums(&mut self, earlier: &History, later: &History) {
+        let mut before = vec![(Sum::default(), Sum::default()); later.sites.all.len()];
+        for site in &earlier.sites.all {
+            if let Some(index) = later.sites.index_of_row(site.row) {
+                before[index] = (site.born(), site.died());
+            }
+        }
+        for ((site, (born, died)), change) in
+            later.sites.all.iter().zip(before).zip(&mut self.sites)
+        {
+            let (born, died) = (site.born().minus(&born), site.died().minus(&died));
+            // What came and went in between is no growth, but its chance is that of the difference.
+            let more = |one: &Sum, other: &Sum| Sum {
+                objects_variance: one.objects_variance + other.objects_variance,
+                bytes_variance: one.bytes_variance + other.bytes_variance,
+                ..one.minus(other)
+            };
+            match born.bytes >= died.bytes {
+                true => change.gained = more(&born, &died),
+                false => change.lost = more(&died, &born),
+            }
+        }
     }
 
     fn gain(&mut self, site: SiteIndex, size_bytes: u64, weight: &Weight) {

@@ -72,12 +72,9 @@ pub(super) fn seconds(history: &History, ticks: u64) -> f64 {
     ticks as f64 * history.clock.ns_per_tick.unwrap_or(1.0) / 1e9
 }
 
-/// How old a block is, in seconds.
-pub(super) fn age(history: &History, block: &Block) -> f64 {
-    seconds(
-        history,
-        history.now_ticks().saturating_sub(block.birth_ticks),
-    )
+/// When the program last did something, ticks: the moment that all ages are told of.
+pub(super) fn last_active_ticks(history: &History) -> u64 {
+    Activity::of(history).of_all
 }
 
 /// Neighbouring sites that have some number of live blocks together.

@@ -5,6 +5,7 @@
 
 use crate::analysis::Subject;
 use crate::analysis::leaks::class::Class;
+use crate::analysis::leaks::collected::MOMENTS_MIN;
 use crate::analysis::leaks::detector::{FALSE_LEAKS, OBJECTS_MIN, RUN_MIN, SURVIVORS_MIN, WARM_UP};
 use crate::analysis::leaks::evidence::seconds;
 use crate::analysis::leaks::{rate, table};
@@ -56,7 +57,7 @@ impl Found {
         };
         match (self.leaks, self.growing) {
             (0, 0) if has_reach => "no leak found".to_owned(),
-            (0, 0) => "too short a run to tell a leak by the age of blocks".to_owned(),
+            (0, 0) => "too short a time to tell a leak".to_owned(),
             (leaks, 0) => number(leaks, "leak"),
             (0, growing) => number(growing, "growing container"),
             (leaks, growing) => {
@@ -76,7 +77,11 @@ pub(super) fn section(subject: &Subject<'_>, found: &Found) -> Section {
             .now_ticks()
             .saturating_sub(history.clock.start_ticks),
     );
-    let has_reach = run >= RUN_MIN;
+    let is_go = history.process.identity.go.is_some();
+    let has_reach = match is_go {
+        true => history.moments.len() >= MOMENTS_MIN,
+        false => run >= RUN_MIN,
+    };
     let mut facts = vec![
         Fact::new("answer", "answer", Value::Text(found.answer(has_reach))),
         Fact::new("leaks", "leaks", Value::Count(found.leaks as u64)),
@@ -110,7 +115,7 @@ pub(super) fn section(subject: &Subject<'_>, found: &Found) -> Section {
                 .count() as u64,
         ),
     ));
-    if has_reach {
+    if has_reach && !is_go {
         let smallest = smallest_rate(history, run);
         facts.push(Fact::new(
             "smallest_rate_bytes_per_second",

@@ -4,9 +4,10 @@
 
 use crate::analysis::Subject;
 use crate::analysis::leaks::class::Class;
+use crate::analysis::leaks::collected;
 use crate::analysis::leaks::detector::Verdict;
-use crate::analysis::leaks::evidence::{age, seconds};
-use crate::history::SiteIndex;
+use crate::analysis::leaks::evidence::{last_active_ticks, seconds};
+use crate::history::{Site, SiteIndex};
 use crate::report::{Estimate, Unit};
 use crate::statistics::interval::Sums;
 
@@ -16,11 +17,20 @@ const FILLED: (f64, f64, f64) = (0.5, 0.75, 1.0);
 /// The growth of every site that leaks or grows, in bytes a second; `None` for all others.
 pub(super) fn of_all(subject: &Subject<'_>, verdicts: &[Verdict]) -> Vec<Option<Estimate>> {
     let history = subject.history;
+    if history.process.identity.go.is_some() {
+        let sites = verdicts.iter().zip(&history.sites.all);
+        let rate = |(verdict, site): (&Verdict, &Site)| {
+            let is_alarm = verdict.class < Class::TooLittleData;
+            is_alarm.then(|| collected::rate(history, site)).flatten()
+        };
+        return sites.map(rate).collect();
+    }
     let unseen_weight = history.intervals.coarsest().bytes().unwrap_or(0) as f64;
     let mut sums: Vec<Option<Sums>> = verdicts
         .iter()
         .map(|verdict| (verdict.class == Class::Leak).then(|| Sums::new(unseen_weight)))
         .collect();
+    let until_ticks = last_active_ticks(history);
     for block in &history.blocks {
         let suspicion = verdicts
             .get(block.site())
@@ -28,7 +38,7 @@ pub(super) fn of_all(subject: &Subject<'_>, verdicts: &[Verdict]) -> Vec<Option<
         let (Some(suspicion), Some(Some(sums))) = (suspicion, sums.get_mut(block.site())) else {
             continue;
         };
-        let age = age(history, block);
+        let age = seconds(history, until_ticks.saturating_sub(block.birth_ticks));
         if age > suspicion.cut && age <= suspicion.age_max {
             let weight = block.weight();
             sums.total += weight.bytes as f64;

@@ -80,6 +80,7 @@ pub struct Lifetimes {
 
 impl Analysis for Lifetimes {
     const NAME: &'static str = "lifetimes";
+    const NEEDS_BLOCKS: Option<&'static str> = Some("How long blocks live is");
 
     fn sections(&self, subject: &Subject<'_>) -> Vec<Section> {
         let watch = Watch::new(subject, self.by);

@@ -61,6 +61,7 @@ pub struct Patterns {
 
 impl Analysis for Patterns {
     const NAME: &'static str = "patterns";
+    const NEEDS_BLOCKS: Option<&'static str> = Some("How single blocks are used is");
 
     fn sections(&self, subject: &Subject<'_>) -> Vec<Section> {
         let Some(conducts) = Conducts::of(subject, self.temporary_below) else {

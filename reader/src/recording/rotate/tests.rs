@@ -69,6 +69,7 @@ fn about(pid: u32, unix_ns: u64) -> About {
         resident_bytes: None,
         key_unix_ns: None,
         parts: 0,
+        mark_bytes: None,
     }
 }
 
@@ -120,7 +121,7 @@ fn bytes_in(directory: &Path) -> u64 {
 /// The age in seconds, at `now_ns`, of every snapshot of a process; each can be read.
 fn ages(directory: &Path, pid: u32, now_ns: u64) -> BTreeSet<u64> {
     let recording = Recording::open(directory).expect("a recording");
-    assert_eq!(recording.tears().count(), 0);
+    assert_eq!(recording.lost().count(), 0);
     let key = about(pid, 0).process;
     let places = recording.snapshots(&key);
     let ages = places.map(|place| {
@@ -203,6 +204,38 @@ fn a_recording_never_comes_to_more_than_it_may() {
         assert_eq!(ages.first(), Some(&10));
         assert_eq!(longest_gap(&ages, 0..1_000), 10);
     }
+}
+
+#[test]
+fn the_moment_of_a_passed_mark_stays_as_long_as_the_recording() {
+    const MINUTE: u64 = 60;
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut writer = Writer::open(directory.path()).expect("nobody else is there");
+    for minute in 0..40 {
+        let about = About {
+            mark_bytes: [3, 17].contains(&minute).then_some(512),
+            ..about(1, START_NS + minute * MINUTE * SECOND_NS)
+        };
+        let image = image(1, minute * MINUTE, 64);
+        writer.snapshot(about, image).expect("there is room");
+    }
+    writer.rotate().expect("there is room");
+    let limits = Limits {
+        keep_ns: 7 * DAY_NS,
+        bytes_max: 1 << 30,
+    };
+    let now_ns = START_NS + 2 * DAY_NS;
+    rotate(directory.path(), None, &limits, now_ns).expect("it can rotate");
+    let ages = ages(directory.path(), 1, now_ns);
+    let minutes: Vec<u64> = ages.iter().map(|age| 2 * 1_440 - age / MINUTE).collect();
+    // The last of each ten minutes, the marks, and the first, on which the others build.
+    assert_eq!(minutes, [39, 29, 19, 17, 9, 3, 0]);
+    let recording = Recording::open(directory.path()).expect("a recording");
+    let key = about(1, 0).process;
+    let marks = recording
+        .snapshots(&key)
+        .filter(|it| it.entry.mark_bytes == Some(512));
+    assert_eq!(marks.count(), 2);
 }
 
 #[test]

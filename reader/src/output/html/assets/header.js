@@ -19,7 +19,9 @@ const IN_SHORT = [
 function showHeader(report) {
   const program = report.about('program')?.value ?? null;
   const name = program === null ? 'memshim' : baseName(program);
-  document.title = `${name} – memshim ${report.name}`;
+  // What a server shows is no export, although it has the same sections.
+  const kind = document.documentElement.dataset.view === 'live' ? 'live' : report.name;
+  document.title = `${name} – memshim ${kind}`;
   const command = report.about('command_line')?.value ?? null;
   const short = report.target.filter((fact) => IN_SHORT.includes(fact.name));
   const others = report.target.filter(
@@ -36,7 +38,7 @@ function showHeader(report) {
           {},
           name,
           ' ',
-          element('span', { class: 'report-name' }, `memshim ${report.name}`),
+          element('span', { class: 'report-name' }, `memshim ${kind}`),
         ),
         element(
           'div',

@@ -33,7 +33,8 @@ class Refresher {
     this.isRunning = true;
     try {
       await this.refresh();
-      this.status.textContent = `as of ${new Date().toLocaleTimeString()}`;
+      // In UTC, as all times of a report are.
+      this.status.textContent = `as of ${new Date().toISOString().slice(11, 19)} UTC`;
       this.status.classList.remove('is-lost');
     } catch (error) {
       this.status.textContent = `not up to date: ${error.message}`;
