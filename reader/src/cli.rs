@@ -20,7 +20,7 @@ use crate::output::{OUTPUTS, Options, Output, can_draw, find, find_by_file_name,
 use crate::recording::reader::is_recording;
 use crate::report::Report;
 use crate::session::{Request, Session, recorded, target};
-use crate::{check, clean, diff, digest, list, record, run, serve};
+use crate::{check, clean, diff, digest, list, record, run, series, serve};
 
 pub use wanted::Wanted;
 
@@ -85,6 +85,7 @@ pub fn command() -> Command {
         .subcommands(analyses)
         .subcommand(record::Record::augment_args(Command::new("record")))
         .subcommand(digest::Digest::augment_args(Command::new("digest")))
+        .subcommand(series::Series::augment_args(Command::new("series")))
         .subcommand(diff::Diff::augment_args(Command::new("diff")))
         .subcommand(check::Check::augment_args(Command::new("check")))
         .subcommand(serve::Serve::augment_args(Command::new("serve")))
@@ -105,6 +106,7 @@ pub fn dispatch(matches: &ArgMatches) -> Result<ExitCode, Error> {
         Some(("run", matches)) => run::run(&parsed(matches)),
         Some(("record", matches)) => record::record(&parsed(matches)),
         Some(("digest", matches)) => digest::digest(&parsed(matches)),
+        Some(("series", matches)) => series::series(&parsed(matches)),
         Some(("diff", matches)) => diff::diff(&parsed(matches)),
         Some(("serve", matches)) => serve::serve(&parsed(matches)),
         Some(("check", matches)) => check::check(&parsed(matches)),

@@ -5,17 +5,20 @@
 mod desk;
 mod own;
 mod processes;
+pub mod profiles;
 
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 
 use crate::error::Error;
 use crate::frontend::http;
 use crate::metrics::Detail;
+use crate::push::Pushing;
 use crate::record::{Beside, Manner};
 use crate::session::{Request, target};
 use crate::source::directory::Users;
@@ -66,6 +69,8 @@ pub struct Serve {
     /// Leave addresses without names
     #[arg(long)]
     no_symbols: bool,
+    #[command(flatten)]
+    pushing: Pushing,
     /// Record into this directory too, as `memshim-reader record` does
     #[arg(long, value_name = "DIR", help_heading = "Recording")]
     record: Option<PathBuf>,
@@ -101,13 +106,18 @@ pub fn serve(serve: &Serve) -> Result<ExitCode, Error> {
         without_symbols: serve.no_symbols,
         ..Request::default()
     };
-    let desk = Desk::start(move || Processes::new(scope, detail, request));
+    let pushed = Arc::default();
+    let counts = Arc::clone(&pushed);
+    let desk = Desk::start(move || Processes::new(scope, detail, request).with_pushed(counts));
+    let pusher = serve.pushing.start(desk.clone(), pushed)?;
     let beside = recorder(serve)?;
     let token = serve.token.clone();
     let token = token.or_else(|| std::env::var("MEMSHIM_TOKEN").ok());
     announce(address, token.is_some());
     let guard = http::Guard::new(serve.allow_host.clone(), token);
     let served = http::run(listener, desk, guard).map_err(failed);
+    // Pushes what came since the last time.
+    drop(pusher);
     if let Some(beside) = beside {
         beside.end();
     }

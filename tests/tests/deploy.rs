@@ -264,7 +264,7 @@ fn systemd_takes_the_units() {
     }
     let scene = Scene::new();
     let units = files(&folder().join("systemd"), &["service", "timer"]);
-    assert_eq!(units.len(), 4);
+    assert_eq!(units.len(), 6);
     for unit in &units {
         // The program is not installed here, and nobody is called app; the rest is as it is.
         let unit_text = std::fs::read_to_string(unit).expect("a readable unit");

@@ -63,6 +63,26 @@ fn a_leak_is_told_once_as_new_and_then_as_known() {
 }
 
 #[test]
+fn forks_that_leave_by_themselves_were_not_killed() {
+    let scene = Scene::new();
+    let recording = scene.scratch_dir().join("recording");
+    let record = scene.reader(["record", "--every", "20ms", "--output"]);
+    let record = record.arg(&recording).arg("--");
+    let record = record.arg(program("grow_and_fork.c")).arg("10");
+    record.interval("exact").run().success();
+    let digest = digest(&scene, &recording).args(["--format", "json"]);
+    let answer = Answer::parse(&digest.run().success().stdout);
+    let own = answer.rows("programs").iter();
+    let sum = |key: &str| -> u64 {
+        let rows = own.clone().filter(|row| row["program"] == "grow_and_fork");
+        rows.filter_map(|row| row[key].as_u64()).sum()
+    };
+    assert_eq!(sum("processes"), 11);
+    assert_eq!((sum("exited"), sum("killed")), (11, 0));
+    assert!(answer.json.to_string().find("find out why").is_none());
+}
+
+#[test]
 fn a_program_that_is_not_there_is_answered_with_those_that_are() {
     let scene = Scene::new();
     let recording = scene.scratch_dir().join("recording");

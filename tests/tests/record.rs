@@ -228,3 +228,29 @@ fn check_whole(directory: &Path, before: &BTreeMap<PathBuf, usize>) -> BTreeMap<
     }
     closed
 }
+
+#[test]
+fn where_the_memory_was_can_be_asked_when_the_process_is_gone() {
+    let scene = Scene::new();
+    let directory = scene.scratch_dir().join("recording");
+    let mut keeper = scene.preloaded(program("growth_steps.c")).start();
+    keeper.write("300\n");
+    keeper.wait_for("now 300");
+    let pid = keeper.pid.to_string();
+    scene
+        .reader(["record", "--every", "50ms", "--for", "200ms", "--output"])
+        .arg(&directory)
+        .arg(&pid)
+        .run()
+        .success();
+    keeper.kill();
+    let resident = scene.reader(["resident", "--format", "json"]);
+    let resident = resident.arg(&directory).run().success().stdout;
+    let resident = Answer::parse(&resident);
+    let rows = resident.rows("resident_by_kind");
+    let heap = rows.iter().find(|row| row["what"] == "heap");
+    let heap = heap.unwrap_or_else(|| panic!("{:#}", resident.json));
+    // 300 blocks of 4,096 bytes, every one of them recorded.
+    assert!(heap["resident_bytes"].as_u64() >= Some(300 * 4096));
+    assert!(heap["live_bytes"]["value"].as_f64() >= Some(300.0 * 4096.0));
+}

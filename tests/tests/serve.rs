@@ -10,6 +10,8 @@ mod exposition;
 mod peers;
 #[path = "serve/proxy.rs"]
 mod proxy;
+#[path = "serve/push.rs"]
+mod push;
 #[path = "serve/server.rs"]
 mod server;
 

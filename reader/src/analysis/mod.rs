@@ -16,7 +16,7 @@ pub mod leaks;
 mod lifetimes;
 mod patterns;
 mod peak;
-mod resident;
+pub mod resident;
 mod sites;
 mod sizes;
 pub mod span;

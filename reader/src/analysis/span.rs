@@ -76,7 +76,7 @@ pub fn of(earlier: Option<&History>, later: &History) -> Vec<Spanned> {
 }
 
 /// A number for the code that a stack names, wherever it was loaded.
-fn stack_id(history: &History, site: &Site) -> u64 {
+pub fn stack_id(history: &History, site: &Site) -> u64 {
     let mut hasher = DefaultHasher::new();
     for address in history.sites.frames(site) {
         let module = history.modules.find(*address, site.identity.modules);

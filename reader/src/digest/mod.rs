@@ -16,7 +16,7 @@ mod program;
 mod reading;
 mod row;
 mod sections;
-mod window;
+pub mod window;
 mod worth;
 
 #[cfg(test)]
@@ -56,6 +56,9 @@ const ROWS_USUAL: usize = 10;
 /// older and was freed; processes that went through exit gave all back, and do not count. Leaks are
 /// judged as `leaks` does, by the last snapshot. `limit in` is when the memory is used up, by what
 /// was left of it when the snapshot was made.
+///
+/// A process that is gone without a word was killed, or left by _exit; a fork that lives for less
+/// than a minute is taken for the latter.
 ///
 /// What is new is said against the digest in --previous, or else against the window before this
 /// one, which is as long, where the recording reaches back so far. Give a JSON digest of each

@@ -8,11 +8,14 @@ use crate::analysis::span::{self, Spanned};
 use crate::digest::window::{Trace, Window};
 use crate::error::Error;
 use crate::history::{History, State};
-use crate::source::Subject;
+use crate::source::{Origin, Subject};
 
 /// Processes whose snapshots are unpacked: those that hold and grow most; of all others the index
 /// tells.
 pub const READ_MAX: usize = 1_000;
+
+/// A fork that lives for less than this is taken for one that left by _exit, ns.
+const FORK_NS: u64 = 60_000_000_000;
 
 /// One process as its last snapshot shows it.
 pub struct Reading {
@@ -68,7 +71,10 @@ impl Reading {
             build_id: executables
                 .next()
                 .map_or_else(String::new, |module| hex(&module.build_id)),
-            state: later.process.state,
+            state: match is_brief_fork(&later) {
+                true => State::Exited,
+                false => later.process.state,
+            },
             started_unix_ns: later.clock.start_unix_ns,
             peak_bytes: peak
                 .map_or(0, |_| later.peak.bytes)
@@ -83,6 +89,16 @@ impl Reading {
             sites,
         })
     }
+}
+
+/// Whether it is a fork that was gone soon: such leave by _exit, of which nothing is to be seen, and
+/// a server that forks for each request would else be a massacre.
+fn is_brief_fork(history: &History) -> bool {
+    let is_fork = history.process.identity.origin == Origin::Forked;
+    let age_ns = history.age_ns(history.clock.start_ticks);
+    is_fork
+        && history.process.state == State::Killed
+        && age_ns.is_some_and(|age_ns| age_ns < FORK_NS)
 }
 
 fn hex(bytes: &[u8]) -> String {

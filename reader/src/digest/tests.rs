@@ -45,6 +45,7 @@ fn about(pid: u32, unix_ns: u64, minute: u64) -> About {
             successor: None,
             left_bytes: Some(1 << 30),
             death: None,
+            memory: None,
         },
         live_bytes: 1_000 * minute,
         allocated_bytes: 60_000 * minute,

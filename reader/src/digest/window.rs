@@ -45,8 +45,14 @@ impl Window {
     pub fn of(life: Life, since: Since, until: Option<Moment>) -> Window {
         let age_ns = until.map_or(life.age_ns, |until| until.age_ns(life));
         let until = Life { age_ns, ..life };
+        let since_ns = since.0.age_ns(until);
+        // The first look belongs to a window that begins with the recording.
+        let start_unix_ns = match since_ns {
+            0 => life.start_unix_ns.saturating_sub(1),
+            _ => life.start_unix_ns,
+        };
         Window {
-            since_unix_ns: life.start_unix_ns + since.0.age_ns(until),
+            since_unix_ns: start_unix_ns + since_ns,
             until_unix_ns: life.start_unix_ns + age_ns,
         }
     }
@@ -179,7 +185,7 @@ mod tests {
         let since = since.parse().expect("a moment");
         let until = until.map(|until| until.parse().expect("a moment"));
         let window = Window::of(life, since, until);
-        let hours = |unix_ns: u64| (unix_ns - life.start_unix_ns) / HOUR_NS;
+        let hours = |unix_ns: u64| unix_ns.saturating_sub(life.start_unix_ns) / HOUR_NS;
         let found = (hours(window.since_unix_ns), hours(window.until_unix_ns));
         assert_eq!(found, expected, "{since:?} {until:?}");
     }
@@ -190,6 +196,17 @@ mod tests {
         check("24h", Some("-8h"), (16, 40));
         check("7d", None, (0, 48));
         check("-2h", None, (46, 48));
+    }
+
+    #[test]
+    fn the_first_look_is_in_a_window_of_the_whole_recording() {
+        let life = Life {
+            start_unix_ns: 1_000,
+            age_ns: 100,
+        };
+        let window = |since: &str| Window::of(life, since.parse().expect("a duration"), None);
+        assert!(window("1h").has(1_000));
+        assert!(!window("50ns").has(1_000));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use crate::source::frozen::Memory;
 use crate::source::noted::{Death, Noted};
 use crate::source::process::{Liveness, Stat, boot_id, liveness, stat};
 use crate::source::{End, Frozen, Identity, Issues, Segment};
@@ -65,6 +66,8 @@ pub struct Process {
     pub noted: Noted,
     /// What somebody saw of its end.
     pub death: Option<Death>,
+    /// Likewise: where its memory was, not long before.
+    pub memory: Option<Memory>,
 }
 
 impl Process {
@@ -94,6 +97,7 @@ impl Process {
             left_bytes: None,
             noted: segment.noted(),
             death: None,
+            memory: None,
         }
     }
 
@@ -109,6 +113,7 @@ impl Process {
             left_bytes: frozen.left_bytes,
             noted,
             death: frozen.death.clone(),
+            memory: frozen.memory.clone(),
         }
     }
 

@@ -33,6 +33,23 @@ pub struct Own {
     pub cpu_seconds: f64,
     /// Segments that could not be read.
     pub unreadable: usize,
+    /// What was pushed, where that was asked for.
+    pub pushed: Option<Pushed>,
+}
+
+/// Profiles that were pushed to a server, or were not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pushed {
+    /// Profiles that the server took.
+    pub sent: u64,
+    /// Profiles that it refused for good.
+    pub refused: u64,
+    /// Profiles that had no room while it took none.
+    pub dropped: u64,
+    /// Tries that failed and are made again.
+    pub failures: u64,
+    /// Bytes that wait.
+    pub waiting_bytes: u64,
 }
 
 /// A process and the program that it is counted under.

@@ -20,7 +20,7 @@ mod place;
 
 pub use counters::{Counters, LIFETIME_LIMITS_SECONDS, SIZE_LIMITS_BYTES};
 pub use exposition::Form;
-pub use families::{Detail, Member, Own, families};
+pub use families::{Detail, Member, Own, Pushed, families};
 pub use family::{Family, Kind, Sample};
 pub use figures::{Figures, Grown, Kept};
 pub use place::Place;

@@ -5,10 +5,12 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
+use std::time::Instant;
 
 use crate::alert::kind::Kind;
 use crate::alert::rules::Rules;
 use crate::alert::{Alerts, Event};
+use crate::analysis::resident;
 use crate::error::Error;
 use crate::output::format;
 use crate::record::ends::Ends;
@@ -19,8 +21,14 @@ use crate::recording::rotate::{self, Limits, Rotated};
 use crate::recording::{About, ProcessKey, Recording, Round, Writer};
 use crate::run::say;
 use crate::source::directory::{Found, Name};
+use crate::source::frozen::Memory;
 use crate::source::process::{self, Liveness, liveness, resident_bytes};
 use crate::source::{Frozen, Image, Issues, Segment, limit};
+
+/// The kernel looks at every page of a process to tell where its memory is: it is asked no more
+/// often than this, ns, and never for more than a two-thousandth of the time.
+const MEMORY_EVERY_NS: u64 = 300_000_000_000;
+const MEMORY_PAUSES: u64 = 2_000;
 
 /// A recording being made of some processes.
 pub(crate) struct Recorder {
@@ -36,6 +44,9 @@ pub(crate) struct Recorder {
     /// Since when nothing can be written, ns since the Unix epoch.
     paused_since_ns: Option<u64>,
     is_first_look: bool,
+    /// When the kernel may be asked again where the memory of a process is, ns since the Unix
+    /// epoch.
+    memory_due: HashMap<Name, u64>,
     cpu_at_start_ns: u64,
     ends: Ends,
     alerts: Option<Alerts>,
@@ -74,6 +85,7 @@ impl Recorder {
             before_unix_ns,
             paused_since_ns: None,
             is_first_look: true,
+            memory_due: HashMap::new(),
             cpu_at_start_ns: cpu_ns(),
             ends: Ends::default(),
             alerts: None,
@@ -130,6 +142,7 @@ impl Recorder {
     /// Forgets the programs whose segments were removed.
     fn forget_all_but(&mut self, found: &[Found]) {
         let here: HashSet<Name> = found.iter().map(|found| found.name).collect();
+        self.memory_due.retain(|name, _| here.contains(name));
         self.seen.retain(|name, seen| {
             let is_here = here.contains(name);
             if let Some(key) = seen.key.filter(|_| !is_here) {
@@ -354,6 +367,7 @@ impl Recorder {
                 left_bytes: limit::of(found.name.pid)
                     .filter(|_| alive == Liveness::Alive)
                     .map(|limit| limit.left_bytes()),
+                memory: self.memory(found, &segment, alive, now_unix_ns),
                 ..Frozen::now(&segment, now_unix_ns, alive)
             },
         };
@@ -364,6 +378,27 @@ impl Recorder {
             )
         })?;
         Ok(Some((key, about, image)))
+    }
+
+    /// Asks the kernel where the memory of a process is, so seldom that it takes little of a core.
+    fn memory(
+        &mut self,
+        found: &Found,
+        segment: &Segment,
+        alive: Liveness,
+        now_unix_ns: u64,
+    ) -> Option<Memory> {
+        let due = self.memory_due.get(&found.name);
+        if alive != Liveness::Alive || due.is_some_and(|due| now_unix_ns < *due) {
+            return None;
+        }
+        let begin = Instant::now();
+        let memory = resident::read(segment, found.name.pid, now_unix_ns);
+        let took_ns = begin.elapsed().as_nanos() as u64;
+        let pause_ns = took_ns.saturating_mul(MEMORY_PAUSES).max(MEMORY_EVERY_NS);
+        self.memory_due
+            .insert(found.name, now_unix_ns.saturating_add(pause_ns));
+        memory
     }
 
     /// Counts a segment that cannot be recorded, and says so once.

@@ -58,6 +58,7 @@ fn about(pid: u32, unix_ns: u64) -> About {
             successor: None,
             left_bytes: None,
             death: None,
+            memory: None,
         },
         live_bytes: 1_000,
         allocated_bytes: 2_000,

@@ -62,6 +62,21 @@ impl Desk {
         })?;
         answered.await.map_err(|_| Refusal::Gone)
     }
+
+    /// Asks something from a thread that may wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desk::ask`].
+    pub fn wait_for<A: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Processes) -> A + Send + 'static,
+    ) -> Result<A, Refusal> {
+        let (answer, answered) = sync_channel(1);
+        let job: Job = Box::new(move |processes| drop(answer.send(question(processes))));
+        self.jobs.send(job).map_err(|_| Refusal::Gone)?;
+        answered.recv().map_err(|_| Refusal::Gone)
+    }
 }
 
 fn work(mut processes: Processes, waiting: Receiver<Job>) {

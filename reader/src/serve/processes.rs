@@ -7,12 +7,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::analysis::{self, Question};
 use crate::error::Error;
-use crate::metrics::{Counters, Detail, Family, Figures, Member, Own, families};
+use crate::metrics::{Counters, Detail, Family, Figures, Member, Own, Pushed, families};
 use crate::serve::own;
+use crate::serve::profiles::{self, Kept, Profile, Version};
 use crate::session::{Names, Request, Session};
 use crate::source::directory::{self, Found, Name, Users};
 use crate::source::process::{Liveness, liveness};
@@ -44,6 +46,10 @@ pub struct Processes {
     /// The totals of processes whose segments are gone, by program.
     ended: BTreeMap<String, Counters>,
     programs: BTreeSet<String>,
+    /// Profiles of those that have ended, from when somebody first asked for one.
+    kept: Option<Kept>,
+    /// What the thread that pushes profiles has counted.
+    pushed: Arc<Mutex<Option<Pushed>>>,
     looked: Option<Instant>,
     reading: Duration,
 }
@@ -56,6 +62,8 @@ struct Watched {
     error: Option<String>,
     /// Whether nothing will change any more.
     is_final: bool,
+    /// Whether its profile is among those of ended processes.
+    is_settled: bool,
 }
 
 impl Processes {
@@ -70,9 +78,17 @@ impl Processes {
             watched: BTreeMap::new(),
             ended: BTreeMap::new(),
             programs: BTreeSet::new(),
+            kept: None,
+            pushed: Arc::default(),
             looked: None,
             reading: Duration::ZERO,
         }
+    }
+
+    /// The same, with the counts of a thread that pushes what they have.
+    pub fn with_pushed(mut self, pushed: Arc<Mutex<Option<Pushed>>>) -> Processes {
+        self.pushed = pushed;
+        self
     }
 
     /// Reads all that may have changed, at most once a second.
@@ -123,6 +139,11 @@ impl Processes {
             .into_iter()
             .partition(|(path, _)| wanted.contains_key(path));
         self.watched = kept;
+        for (path, _) in gone.iter().filter(|(_, watched)| !watched.is_settled) {
+            if let Some(kept) = &mut self.kept {
+                kept.settle(path, None);
+            }
+        }
         for figures in gone.into_values().filter_map(|watched| watched.figures) {
             let program = label(&self.programs, &figures.program).to_owned();
             let totals = self.ended.entry(program).or_default();
@@ -151,6 +172,7 @@ impl Processes {
             resident_bytes: own::resident_bytes(),
             cpu_seconds: own::cpu_seconds(),
             unreadable: unreadable.count(),
+            pushed: *self.pushed.lock().unwrap_or_else(PoisonError::into_inner),
         };
         families(&members, &self.ended, own, self.detail)
     }
@@ -193,6 +215,59 @@ impl Processes {
         its.map(|(path, _)| path.clone()).collect()
     }
 
+    /// The profiles of a program, or of all: one of each living process, and one of all those of a
+    /// version that have ended since the server began.
+    ///
+    /// One that cannot be read, as it has just ended, is left out until it is settled.
+    pub fn profiles(&mut self, program: Option<&str>) -> Vec<Profile> {
+        let mut alive = self.of_program(None);
+        let over = self.watched.iter();
+        let over = over.filter(|(_, it)| it.is_final && !it.is_settled && it.figures.is_some());
+        let over: Vec<PathBuf> = over.map(|(path, _)| path.clone()).collect();
+        let mut kept = self.kept.take().unwrap_or_default();
+        for path in over {
+            let last = self.profile(&path).ok();
+            kept.settle(&path, last);
+            if let Some(watched) = self.watched.get_mut(&path) {
+                watched.is_settled = true;
+            }
+        }
+        alive.retain(|path| {
+            let figures = self.watched.get(path).and_then(|it| it.figures.as_ref());
+            program.is_none_or(|program| figures.is_some_and(|it| it.program == program))
+        });
+        let mut profiles = Vec::new();
+        for path in alive {
+            if let Ok(profile) = self.profile(&path) {
+                kept.note(&profile);
+                profiles.push(profile);
+            }
+        }
+        profiles.extend(kept.ended(program));
+        self.kept = Some(kept);
+        profiles
+    }
+
+    /// The profile of one segment.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Session::open`].
+    pub fn profile(&mut self, path: &Path) -> Result<Profile, Error> {
+        let question = question("export", &["--blocks=0"]);
+        let request = Request::default();
+        let (mut report, version) = self.ask(path, &request, |session| {
+            let report = session.ask(&request, &*question);
+            (report, Version::of(session.history()))
+        })?;
+        profiles::forget_texts(&mut report);
+        Ok(Profile {
+            version,
+            path: path.to_path_buf(),
+            report,
+        })
+    }
+
     /// Asks a question about one segment.
     ///
     /// # Errors
@@ -228,6 +303,7 @@ impl Watched {
             figures: None,
             error: None,
             is_final: false,
+            is_settled: false,
         }
     }
 

@@ -10,6 +10,10 @@ use crate::recording::reader::Place;
 use crate::recording::{ProcessKey, Recording};
 use crate::report::{Body, Column, Fact, Section, Table, Unit, Value};
 use crate::session::{Request, Session};
+use crate::source::frozen::Memory;
+
+/// Snapshots that are looked through for one that knows where the memory was.
+const LOOKED_BACK_MAX: usize = 1_000;
 
 /// Reads the snapshot of the process and the moment that the request names.
 ///
@@ -21,8 +25,20 @@ pub fn open(path: &Path, request: &Request) -> Result<Session, Error> {
     let key = recording.process(request.process.as_deref(), request.at)?;
     let (place, segment, problems) = recording.readable(&key, request.at)?;
     let mut session = Session::of(&segment, request);
+    session.history.process.memory = memory(&recording, &key, &place);
     session.recorded = sections(&recording, &key, &place, problems);
     Ok(session)
+}
+
+/// Where the memory was, by the last snapshot until `place` for which the kernel was asked.
+fn memory(recording: &Recording, key: &ProcessKey, place: &Place<'_>) -> Option<Memory> {
+    let until = place.entry.unix_ns;
+    let snapshots = recording.snapshots(key);
+    let earlier: Vec<Place<'_>> = snapshots
+        .take_while(|place| place.entry.unix_ns <= until)
+        .collect();
+    let mut latest_first = earlier.iter().rev().take(LOOKED_BACK_MAX);
+    latest_first.find_map(|place| place.about().ok()?.frozen.memory)
 }
 
 /// Takes a moment off the end of a target: `DIR@14:05`, `DIR@-5m` or `DIR@90s`.

@@ -28,6 +28,35 @@ pub struct Frozen {
     /// What was seen of its end, where it was gone.
     #[serde(default)]
     pub death: Option<Death>,
+    /// Where its memory was, in those snapshots for which the kernel was asked.
+    #[serde(default)]
+    pub memory: Option<Memory>,
+}
+
+/// Where the memory of a process was at a moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    /// When, ns since the Unix epoch.
+    pub unix_ns: u64,
+    /// Which allocator served it.
+    pub allocator: String,
+    /// What each kind of mapping held.
+    pub kinds: Vec<Held>,
+}
+
+/// Memory of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    /// The number of the kind.
+    pub kind: u8,
+    /// Bytes in memory.
+    pub resident_bytes: u64,
+    /// Bytes in swap.
+    pub swapped_bytes: u64,
+    /// Mappings.
+    pub mappings: u64,
+    /// What live blocks take of it: total, variance, seen, and what one more sample would add.
+    pub live: [f64; 4],
 }
 
 impl Frozen {
@@ -42,6 +71,7 @@ impl Frozen {
             successor: None,
             left_bytes: None,
             death: None,
+            memory: None,
         }
     }
 

@@ -1,6 +1,8 @@
 //! What is answered, what is refused, and how it ends.
 
+use std::io::Write;
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use memshim_reader::analysis::ANALYSES;
 use memshim_reader::output::OUTPUTS;
@@ -82,8 +84,20 @@ fn silent_connections_keep_nobody_out() {
     let scene = Scene::new();
     let server = Server::start(&scene, &[]);
     let connect = |_| TcpStream::connect(&server.address).expect("the server listens");
-    let silent: Vec<TcpStream> = (0..32).map(connect).collect();
+    // Three times as many as there are places, half of them in the middle of a word.
+    let mut silent: Vec<TcpStream> = (0..192).map(connect).collect();
+    for stream in silent.iter_mut().step_by(2) {
+        // The server may have given its place to a later one by now.
+        let _ = stream.write_all(b"GET /met");
+    }
+    let begun = Instant::now();
     assert_eq!(server.get("/metrics").status, 200);
+    // Silence itself would end them after thirty seconds.
+    assert!(
+        begun.elapsed() < Duration::from_secs(25),
+        "{:?}",
+        begun.elapsed()
+    );
     drop(silent);
 }
 

@@ -107,6 +107,35 @@ fn a_difference_has_a_duration_and_what_was_allocated_in_it() {
 }
 
 #[test]
+fn the_profile_of_a_program_keeps_what_its_ended_processes_allocated() {
+    if !is_installed("go") {
+        return skip("go is not installed");
+    }
+    let scene = Scene::new();
+    let [first, second] = [keeper(&scene, &["300"]), keeper(&scene, &["100"])];
+    let server = Server::start(&scene, &[]);
+    let allocated = || pprof(&scene, &server, "allocs?program=growth_steps");
+    check(&allocated(), "alloc_space", "1.56MB");
+    let ended = first.pid;
+    first.finish().success();
+    let alive = |count: &'static str| {
+        server.until("/metrics", |reply| {
+            let line = format!("memshim_processes{{program=\"growth_steps\"}} {count}");
+            reply.text().contains(&line)
+        });
+    };
+    alive("1.0");
+    check(&allocated(), "alloc_space", "1.56MB");
+    let segment = scene.segment_of(ended);
+    std::fs::remove_file(&segment.path).expect("a segment can be removed");
+    second.finish().success();
+    alive("0.0");
+    check(&allocated(), "alloc_space", "1.56MB");
+    let live = pprof(&scene, &server, "heap?program=growth_steps");
+    assert!(!live.contains(" kept"), "nobody holds it any more:\n{live}");
+}
+
+#[test]
 fn labels_that_may_change_are_not_in_profiles_that_are_compared() {
     if !is_installed("go") {
         return skip("go is not installed");

@@ -35,6 +35,19 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// All of them, by the numbers that recordings know them by.
+    pub(crate) const ALL: [Kind; 9] = [
+        Kind::Heap,
+        Kind::Arenas,
+        Kind::Blocks,
+        Kind::Anonymous,
+        Kind::Stacks,
+        Kind::FilesChanged,
+        Kind::Files,
+        Kind::Shared,
+        Kind::Own,
+    ];
+
     /// Its stable name.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -3,20 +3,25 @@
 #![forbid(unsafe_code)]
 
 mod kind;
+mod past;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 
 use clap::Args;
 
 use crate::analysis::{Analysis, Subject};
-use crate::history::History;
+use crate::history::{History, Intervals};
 use crate::report::{Body, Column, Estimate, Fact, Section, Table, Unit, Value};
+use crate::source::limit::Limit;
 use crate::source::maps::{Mapping, mappings};
 use crate::source::{Issues, Segment, Weight, limit};
 use crate::statistics::interval::Sums;
 
 use kind::Kind;
+
+pub use past::read;
 
 /// Where the memory of a running process is: live blocks, what the allocator keeps, and the rest
 ///
@@ -31,7 +36,7 @@ use kind::Kind;
 /// mapping whose blocks all escaped the samples is counted as other anonymous memory. Blocks that
 /// were never written to are live and not resident, which hides as much of what is kept.
 ///
-/// Asking makes the kernel look at every page of the process, some milliseconds for each gigabyte.
+/// Asking makes the kernel look at every page of the process, some ten milliseconds for each gigabyte.
 #[derive(Debug, Args)]
 pub struct Resident {}
 
@@ -87,11 +92,14 @@ pub(crate) fn sections(history: &History) -> Vec<Section> {
         )]
     };
     if history.process.is_past {
-        return unknown(
-            "a recording keeps how much of the process was in memory, see snapshots over time, and \
-             not where"
-                .to_owned(),
-        );
+        return match &history.process.memory {
+            Some(memory) => past::sections(memory),
+            None => unknown(
+                "the recorder had not asked yet where it is; how much was in memory stands under \
+                 snapshots over time"
+                    .to_owned(),
+            ),
+        };
     }
     if !history.process.is_alive() {
         return unknown("the process is gone, and what was resident with it".to_owned());
@@ -99,9 +107,14 @@ pub(crate) fn sections(history: &History) -> Vec<Section> {
     let pid = history.process.identity.pid;
     match mappings(pid) {
         Ok(mappings) => {
-            let shares = shares(history, &mappings);
+            let live = match Segment::open(&history.path) {
+                Ok(segment) => live_bytes(&segment, &history.intervals, &mappings),
+                Err(_) => Vec::new(),
+            };
+            let shares = shares(&live, &history.path, &mappings);
             let allocator = allocator(&mappings, &shares);
-            vec![totals(history, &shares, allocator), table(&shares)]
+            let limit = limit::control_group(pid);
+            vec![totals(limit, &shares, allocator), table(&shares)]
         }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => unknown(format!(
             "the kernel does not show the memory of process {pid} to this user; ask as its owner \
@@ -114,16 +127,12 @@ pub(crate) fn sections(history: &History) -> Vec<Section> {
 }
 
 /// The memory of a process by kind.
-fn shares(history: &History, mappings: &[Mapping]) -> BTreeMap<Kind, Share> {
-    let live = live_bytes(history, mappings);
-    let name = history
-        .path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy();
+fn shares(live: &[Sums], segment: &Path, mappings: &[Mapping]) -> BTreeMap<Kind, Share> {
+    let name = segment.file_name().unwrap_or_default().to_string_lossy();
     let mut shares: BTreeMap<Kind, Share> = BTreeMap::new();
     for (index, mapping) in mappings.iter().enumerate() {
-        let kind = Kind::of(mappings, index, &name, live[index].total > 0.0);
+        let live = live.get(index).copied().unwrap_or_default();
+        let kind = Kind::of(mappings, index, &name, live.total > 0.0);
         let changed_bytes = match kind {
             Kind::Files => mapping.anonymous_bytes.min(mapping.resident_bytes),
             _ => 0,
@@ -137,18 +146,15 @@ fn shares(history: &History, mappings: &[Mapping]) -> BTreeMap<Kind, Share> {
         share.resident_bytes += mapping.resident_bytes - changed_bytes;
         share.swapped_bytes += mapping.swapped_bytes;
         share.mappings += u64::from(mapping.resident_bytes > changed_bytes);
-        share.live.merge(&live[index]);
+        share.live.merge(&live);
     }
     shares
 }
 
 /// What live blocks take of each mapping: the slots are looked at again, for their addresses.
-fn live_bytes(history: &History, mappings: &[Mapping]) -> Vec<Sums> {
-    let unseen_weight = history.intervals.coarsest().bytes().unwrap_or(0) as f64;
+fn live_bytes(segment: &Segment, intervals: &Intervals, mappings: &[Mapping]) -> Vec<Sums> {
+    let unseen_weight = intervals.coarsest().bytes().unwrap_or(0) as f64;
     let mut live = vec![Sums::new(unseen_weight); mappings.len()];
-    let Ok(segment) = Segment::open(&history.path) else {
-        return live;
-    };
     segment.slots(&mut Issues::default(), |slot| {
         let index = mappings.partition_point(|mapping| mapping.range.end <= slot.address);
         let is_in = |mapping: &&Mapping| mapping.range.contains(&slot.address);
@@ -163,7 +169,7 @@ fn live_bytes(history: &History, mappings: &[Mapping]) -> Vec<Sums> {
 }
 
 /// What it all comes to.
-fn totals(history: &History, shares: &BTreeMap<Kind, Share>, allocator: String) -> Section {
+fn totals(limit: Option<Limit>, shares: &BTreeMap<Kind, Share>, allocator: String) -> Section {
     let resident_bytes: u64 = shares.values().map(|share| share.resident_bytes).sum();
     let swapped_bytes: u64 = shares.values().map(|share| share.swapped_bytes).sum();
     let allocators = || shares.iter().filter(|(kind, _)| kind.has_blocks());
@@ -203,7 +209,7 @@ fn totals(history: &History, shares: &BTreeMap<Kind, Share>, allocator: String) 
         let swapped = Value::Bytes(swapped_bytes);
         facts.insert(1, Fact::new("swapped_bytes", "in swap", swapped));
     }
-    if let Some(limit) = limit::control_group(history.process.identity.pid) {
+    if let Some(limit) = limit {
         let (bytes, used) = (
             Value::Bytes(limit.limit_bytes),
             Value::Bytes(limit.used_bytes),

@@ -15,6 +15,7 @@ mod query;
 mod reply;
 mod route;
 mod server;
+mod silent;
 
 pub use guard::Guard;
 pub use server::run;

@@ -5,7 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use crate::frontend::http::query::Query;
 use crate::frontend::http::reply::Reply;
 use crate::frontend::http::route::Profile;
 use crate::output::{self, Options};
-use crate::report::{Body, Column, Estimate, Report, Table, Unit, Value};
-use crate::serve::{Desk, Processes, question};
-use crate::session::Request;
+use crate::report::{Column, Report, Unit, Value};
+use crate::serve::profiles::{by_stack, stacks_of, subtract};
+use crate::serve::{Desk, Processes};
 
 /// What tools send along; `gc` and `debug` are Go's, and mean nothing here.
 const KNOWN: &[&str] = &["pid", "program", "seconds", "gc", "debug"];
@@ -78,10 +78,10 @@ pub(super) async fn answer(kind: Profile, query: &Query, desk: &Desk) -> Result<
         let before = reports;
         sleep(Duration::from_secs(seconds)).await;
         reports = read().await?;
-        for (path, report) in &mut reports {
+        for (path, mut before) in before {
             // What began since then has nothing to subtract.
-            if let Some(before) = before.get(path) {
-                subtract(report, before);
+            if let Some(report) = reports.get_mut(&path) {
+                subtract(report, &by_stack(&mut before));
             }
         }
     }
@@ -107,36 +107,30 @@ pub(super) async fn answer(kind: Profile, query: &Query, desk: &Desk) -> Result<
     ))
 }
 
-/// The reports that have all measures of all sites, by segment.
+/// The reports that have all measures of all sites, by segment; of a program with one for those
+/// that have ended.
 fn read_all(processes: &mut Processes, whose: &Whose) -> Result<BTreeMap<PathBuf, Report>, Reply> {
-    let (paths, is_one) = match whose {
-        Whose::Process(pid) => (vec![segment_of(processes, *pid)?], true),
-        Whose::Program(program) => (processes.of_program(program.as_deref()), false),
-    };
-    let question = question("export", &["--blocks=0"]);
-    let request = Request::default();
-    let mut reports = BTreeMap::new();
-    for path in paths {
-        let asked = processes.ask(&path, &request, |session| session.ask(&request, &*question));
-        match asked {
-            Ok(report) => drop(reports.insert(path, report)),
-            Err(error) if is_one => return Err(unreadable(&error)),
-            // It may have ended since; the others have their profile.
-            Err(_) => {}
+    let profiles = match whose {
+        Whose::Process(pid) => {
+            let path = segment_of(processes, *pid)?;
+            let profile = processes.profile(&path);
+            vec![profile.map_err(|error| unreadable(&error))?]
         }
-    }
-    Ok(reports)
+        Whose::Program(program) => {
+            let mut profiles = processes.profiles(program.as_deref());
+            // The same labels whatever comes and goes: another label would be another sample.
+            profiles.iter_mut().for_each(|it| mark(&mut it.report));
+            profiles
+        }
+    };
+    let profiles = profiles.into_iter();
+    Ok(profiles.map(|it| (it.path, it.report)).collect())
 }
 
-/// One report with the rows of all, each marked with its program where there are several.
+/// One report with the rows of all.
 fn merged(reports: BTreeMap<PathBuf, Report>) -> Result<Report, Reply> {
-    let several = reports.len() > 1;
     let mut whole: Option<Report> = None;
-    for mut report in reports.into_values() {
-        forget_texts(&mut report);
-        if several {
-            mark(&mut report);
-        }
+    for report in reports.into_values() {
         match &mut whole {
             None => whole = Some(report),
             Some(whole) => append(whole, report),
@@ -150,38 +144,11 @@ fn merged(reports: BTreeMap<PathBuf, Report>) -> Result<Report, Reply> {
     })
 }
 
-fn sites(report: &mut Report) -> Option<&mut Table> {
-    let sections = report.sections.iter_mut();
-    let mut bodies = sections.map(|section| &mut section.body);
-    bodies.find_map(|body| match body {
-        Body::Stacks(table) => Some(table),
-        _ => None,
-    })
-}
-
-/// Leaves out what would become labels and may change, such as a verdict: those who compute rates
-/// would take a sample with another label for another sample.
-fn forget_texts(report: &mut Report) {
-    let Some(table) = sites(report) else {
-        return;
-    };
-    let is_text = |column: &Column| column.unit == Unit::Text;
-    let texts: Vec<usize> = (0..table.columns.len())
-        .filter(|index| is_text(&table.columns[*index]))
-        .collect();
-    for index in texts.into_iter().rev() {
-        table.columns.remove(index);
-        for row in &mut table.rows {
-            row.remove(index);
-        }
-    }
-}
-
 /// Writes the program into each row, which becomes a label of each sample.
 fn mark(report: &mut Report) {
     let program = report.target.iter().find(|fact| fact.name == "program");
     let program = program.map_or(Value::Unknown, |fact| fact.value.clone());
-    if let Some(table) = sites(report) {
+    if let Some(table) = stacks_of(report) {
         let column = Column::new("program", "program", Unit::Text);
         table.columns.push(column);
         let rows = table.rows.iter_mut();
@@ -190,53 +157,8 @@ fn mark(report: &mut Report) {
 }
 
 fn append(whole: &mut Report, mut other: Report) {
-    if let (Some(table), Some(other)) = (sites(whole), sites(&mut other)) {
+    if let (Some(table), Some(other)) = (stacks_of(whole), stacks_of(&mut other)) {
         table.rows.append(&mut other.rows);
-    }
-}
-
-/// Takes from every measure what it was before; what is live now is left, as it is no sum.
-fn subtract(report: &mut Report, before: &Report) {
-    let mut before = before.clone();
-    let (Some(table), Some(before)) = (sites(report), sites(&mut before)) else {
-        return;
-    };
-    let Some(stack) = table.stack_index() else {
-        return;
-    };
-    let earlier: HashMap<String, &Vec<Value>> = before
-        .rows
-        .iter()
-        .map(|row| (identity(row, stack), row))
-        .collect();
-    let sums = [
-        "allocated_bytes",
-        "allocated_objects",
-        "freed_bytes",
-        "freed_objects",
-    ];
-    let sums = sums.map(|key| table.index(key));
-    for row in &mut table.rows {
-        let Some(earlier) = earlier.get(&identity(row, stack)) else {
-            continue;
-        };
-        for index in sums.iter().flatten() {
-            let was = earlier.get(*index).and_then(Value::number).unwrap_or(0.0);
-            let is = row[*index].number().unwrap_or(0.0);
-            let unit = table.columns[*index].unit;
-            row[*index] = Estimate::exact((is - was).max(0.0), unit).into();
-        }
-    }
-}
-
-/// What tells a site of one process from others: its addresses, which stay while it runs.
-fn identity(row: &[Value], stack: usize) -> String {
-    match row.get(stack) {
-        Some(Value::Stack(stack)) => {
-            let addresses = stack.0.iter().map(|frame| format!("{:x}", frame.address));
-            addresses.collect::<Vec<_>>().join(" ")
-        }
-        _ => String::new(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::io;
 use std::net;
@@ -27,9 +28,11 @@ use crate::frontend::http::answer::{Asked, answer};
 use crate::frontend::http::guard::Guard;
 use crate::frontend::http::query::Query;
 use crate::frontend::http::reply::Reply;
+use crate::frontend::http::silent::{Seat, Silent};
 use crate::serve::Desk;
 
-/// Connections at a time; further ones wait in the kernel's queue.
+/// Connections at a time; one more takes the place of the oldest that waits for no answer, or
+/// waits itself where all do.
 const CONNECTIONS_MAX: usize = 64;
 
 /// A head of a request may be as large; browsers send two kilobytes.
@@ -64,15 +67,21 @@ async fn serve(listener: net::TcpListener, desk: Desk, guard: Rc<Guard>) -> io::
     let mut terminate = signal(SignalKind::terminate())?;
     let listener = TcpListener::from_std(listener)?;
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let silent = Silent::default();
     let (stop, stopped) = watch::channel(false);
     let accepting = async {
         loop {
+            let accepted = listener.accept().await;
+            if places.available_permits() == 0 {
+                silent.end_oldest();
+            }
             let place = places.clone().acquire_owned().await;
-            match listener.accept().await {
+            match accepted {
                 Ok((stream, _)) => {
-                    let serving = connection(stream, desk.clone(), guard.clone(), stopped.clone());
+                    let seat = silent.enter();
+                    let (desk, guard, stopped) = (desk.clone(), guard.clone(), stopped.clone());
                     spawn_local(async move {
-                        serving.await;
+                        connection(stream, desk, guard, stopped, seat).await;
                         drop(place);
                     });
                 }
@@ -95,8 +104,7 @@ async fn serve(listener: net::TcpListener, desk: Desk, guard: Rc<Guard>) -> io::
     // Without connections nobody needs to know.
     let _ = stop.send(true);
     let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
-    // The place of the connection that was being waited for is ours.
-    drop(timeout(ENDING_TIME, places.acquire_many(all - 1)).await);
+    drop(timeout(ENDING_TIME, places.acquire_many(all)).await);
     Ok(())
 }
 
@@ -106,11 +114,17 @@ async fn connection(
     desk: Desk,
     guard: Rc<Guard>,
     mut stopped: watch::Receiver<bool>,
+    seat: Seat,
 ) {
+    let has_asked = Rc::new(Cell::new(false));
+    let (asked, is_busy) = (has_asked.clone(), seat.is_busy.clone());
     let service = service_fn(move |request: Request<Incoming>| {
-        let (desk, guard) = (desk.clone(), guard.clone());
+        asked.set(true);
+        let (desk, guard, is_busy) = (desk.clone(), guard.clone(), is_busy.clone());
         async move {
+            is_busy.set(true);
             let reply = handle(&request, &desk, &guard).await;
+            is_busy.set(false);
             Ok::<_, Infallible>(reply.response())
         }
     });
@@ -124,10 +138,15 @@ async fn connection(
         drop(timeout(CONNECTION_TIME, stopped.wait_for(|stopped| *stopped)).await);
     };
     let mut asked_to_end = pin!(asked_to_end);
+    let mut ended = pin!(seat.end.notified());
     let is_done = std::future::poll_fn(|context| {
         // A connection that fails is the other side's affair.
         if Future::poll(serving.as_mut(), context).is_ready() {
             return std::task::Poll::Ready(true);
+        }
+        // Somebody waits for this place; an answer that is on its way still goes out.
+        if Future::poll(ended.as_mut(), context).is_ready() {
+            return std::task::Poll::Ready(!has_asked.get());
         }
         Future::poll(asked_to_end.as_mut(), context).map(|()| false)
     })

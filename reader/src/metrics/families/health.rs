@@ -4,7 +4,7 @@
 
 use crate::metrics::counters::{LIFETIME_LIMITS_SECONDS, SIZE_LIMITS_BYTES};
 use crate::metrics::families::{Group, Groups, Own, family};
-use crate::metrics::{Counters, Family, Kind};
+use crate::metrics::{Counters, Family, Kind, Pushed};
 
 pub(super) fn distributions(groups: &Groups<'_>) -> Vec<Family> {
     let mut sizes = Family::new(
@@ -126,4 +126,36 @@ pub(super) fn reader(own: Own) -> Vec<Family> {
         ),
         build,
     ]
+    .into_iter()
+    .chain(own.pushed.map(push).into_iter().flatten())
+    .collect()
+}
+
+/// What became of the profiles that were to be pushed.
+fn push(pushed: Pushed) -> Vec<Family> {
+    let mut profiles = Family::new(
+        "memshim_push_profiles",
+        Kind::Counter,
+        "Profiles for the server that they are pushed to, by what became of them.",
+    );
+    for (result, count) in [
+        ("sent", pushed.sent),
+        ("refused", pushed.refused),
+        ("dropped", pushed.dropped),
+    ] {
+        profiles.add(&[("result", result)], count as f64);
+    }
+    let mut failures = Family::new(
+        "memshim_push_failures",
+        Kind::Counter,
+        "Pushes that failed and are tried again.",
+    );
+    failures.add(&[], pushed.failures as f64);
+    let mut waiting = Family::new(
+        "memshim_push_waiting_bytes",
+        Kind::Gauge,
+        "Profiles that wait to be pushed.",
+    );
+    waiting.add(&[], pushed.waiting_bytes as f64);
+    vec![profiles, failures, waiting]
 }

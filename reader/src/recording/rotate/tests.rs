@@ -63,6 +63,7 @@ fn about(pid: u32, unix_ns: u64) -> About {
             successor: None,
             left_bytes: None,
             death: None,
+            memory: None,
         },
         live_bytes: 1,
         allocated_bytes: 1,
