@@ -170,7 +170,13 @@ fn figures_and_names_are_those_of_the_program_itself() {
             if !stack.contains("main.allocate") {
                 continue;
             }
-            let records = told.get(&stack);
+            // The runtime keeps up to 128 calls since Go 1.23, and tells 32 of them here.
+            let is_start = |told: &str| {
+                let rest = stack.strip_prefix(told);
+                rest == Some("") || rest.is_some_and(|it| it.starts_with(';')) && told.len() > 300
+            };
+            let records = told.iter().find(|(told, _)| is_start(told));
+            let records = records.map(|(_, records)| records);
             let records = records.unwrap_or_else(|| panic!("{linked:?}: {stack} in {told:#?}"));
             let sum = |figure: fn(&(f64, f64, f64)) -> f64| records.iter().map(figure).sum::<f64>();
             let allocated = sum(|(allocated, _, size)| scaled(*allocated, *size));

@@ -168,7 +168,8 @@ fn plan(sites: u64, frames: u64) -> Plan {
             Region::Ring | Region::Slots => 0,
         };
         let row_bytes = region.row_words() * WORD_BYTES;
-        let pages = (rows * row_bytes).div_ceil(PAGE_BYTES);
+        // Tables that nothing is in begin at places of their own, as recordings want it.
+        let pages = (rows * row_bytes).div_ceil(PAGE_BYTES).max(1);
         *place = (offset, pages * PAGE_BYTES / row_bytes);
         offset += pages * PAGE_BYTES;
     }

@@ -5,7 +5,8 @@ use std::path::Path;
 use super::*;
 use crate::analysis::{self, Subject};
 use crate::history::{History, Site};
-use crate::source::{OBJECT_UNIT, SIZE_BUCKETS, Segment, Totals, size_bucket};
+use crate::recording::columns::{Columns, Meaning};
+use crate::source::{Image, OBJECT_UNIT, SIZE_BUCKETS, Segment, Totals, size_bucket};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -109,6 +110,18 @@ fn a_segment_grows_and_keeps_what_it_knew() {
     assert_eq!(history.sites.all.len(), 5_000);
     assert_eq!(history.sites.all[0].identity.made_ticks, 11 * SECOND);
     assert_eq!(live(&history)[..3], [1_900, 2_000, 2_100]);
+}
+
+#[test]
+fn a_recording_gives_the_segment_back() {
+    let mut ledger = Ledger::new(&about());
+    ledger.update(&readout(&[(10, 4), (7, 0)]), 11 * SECOND);
+    let bytes = ledger.bytes();
+    let segment = Segment::from_bytes(Path::new("1-1-0.seg"), &bytes).expect("a good segment");
+    let image = Image::of(&segment, usize::MAX).expect("nothing is too much");
+    let columns = Columns::of(&image, Meaning::Words);
+    let again = columns.into_image(Meaning::Words);
+    assert_eq!(again.map(|it| it.stretches), Some(image.stretches));
 }
 
 #[test]
