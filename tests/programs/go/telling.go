@@ -1,14 +1,11 @@
-// The half of allocations.go that prints the heap profile as the runtime itself sees it, and
-// writes it for go tool pprof where PROFILE says.
+// The half of allocations.go that prints the heap profile as the runtime itself sees it.
 //
 // Truth: a line `record ALLOCATED FREED SIZE function:line;...` for each record, leaf first.
 package main
 
 import (
 	"fmt"
-	"os"
 	"runtime"
-	"runtime/pprof"
 	"strings"
 )
 
@@ -23,14 +20,6 @@ func tell() {
 		}
 		size := record.AllocBytes / record.AllocObjects
 		fmt.Println("record", record.AllocObjects, record.FreeObjects, size, stack(record.Stack()))
-	}
-	if path := os.Getenv("PROFILE"); path != "" {
-		file, err := os.Create(path)
-		if err != nil {
-			panic(err)
-		}
-		pprof.WriteHeapProfile(file)
-		file.Close()
 	}
 }
 
