@@ -50,14 +50,14 @@ impl Found {
         found
     }
 
-    fn answer(&self, has_reach: bool) -> String {
+    /// What was found; `too_short` says why nothing could be.
+    fn answer(&self, too_short: Option<&str>) -> String {
         let number = |count: usize, thing: &str| match count {
             1 => format!("one {thing}"),
             _ => format!("{count} {thing}s"),
         };
         match (self.leaks, self.growing) {
-            (0, 0) if has_reach => "no leak found".to_owned(),
-            (0, 0) => "too short a time to tell a leak".to_owned(),
+            (0, 0) => too_short.unwrap_or("no leak found").to_owned(),
             (leaks, 0) => number(leaks, "leak"),
             (0, growing) => number(growing, "growing container"),
             (leaks, growing) => {
@@ -78,12 +78,15 @@ pub(super) fn section(subject: &Subject<'_>, found: &Found) -> Section {
             .saturating_sub(history.clock.start_ticks),
     );
     let is_go = history.process.identity.go.is_some();
-    let has_reach = match is_go {
-        true => history.moments.len() >= MOMENTS_MIN,
-        false => run >= RUN_MIN,
+    let too_short = match is_go {
+        true if history.moments.len() < MOMENTS_MIN => {
+            Some("too short a time to tell a leak by what collections leave")
+        }
+        false if run < RUN_MIN => Some("too short a run to tell a leak by the age of blocks"),
+        _ => None,
     };
     let mut facts = vec![
-        Fact::new("answer", "answer", Value::Text(found.answer(has_reach))),
+        Fact::new("answer", "answer", Value::Text(found.answer(too_short))),
         Fact::new("leaks", "leaks", Value::Count(found.leaks as u64)),
         Fact::new(
             "growing_containers",
@@ -115,7 +118,7 @@ pub(super) fn section(subject: &Subject<'_>, found: &Found) -> Section {
                 .count() as u64,
         ),
     ));
-    if has_reach && !is_go {
+    if too_short.is_none() && !is_go {
         let smallest = smallest_rate(history, run);
         facts.push(Fact::new(
             "smallest_rate_bytes_per_second",
