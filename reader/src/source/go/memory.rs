@@ -43,8 +43,10 @@ impl Memory {
     ///
     /// Those of the kernel: the process is gone, or is another user's.
     pub fn open(pid: u32) -> io::Result<Memory> {
-        let file = File::open(format!("/proc/{pid}/mem"))?;
-        Ok(Memory::of(file))
+        // Who may read it may write to it too (proc_pid_mem(5)).
+        let mut options = File::options();
+        let options = options.read(true).write(true);
+        Ok(Memory::of(options.open(format!("/proc/{pid}/mem"))?))
     }
 
     /// The address space that an open file stands for.
@@ -55,6 +57,15 @@ impl Memory {
             oldest: 0,
             read_bytes: 0,
         }
+    }
+
+    /// Writes bytes at an address, also where the program itself may not.
+    ///
+    /// # Errors
+    ///
+    /// Those of the kernel: nothing is mapped there, or the address space is gone.
+    pub fn write(&self, address: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, address)
     }
 
     /// Forgets what was read, so that the next reads are of now.

@@ -2,9 +2,8 @@
 
 #![forbid(unsafe_code)]
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::source::go::buckets::{self, Walk};
@@ -164,11 +163,8 @@ impl Process {
     }
 
     fn write(&self, address: u64, bytes: &[u8]) -> Result<(), Refusal> {
-        let path = format!("/proc/{}/mem", self.pid);
-        let file = File::options().write(true).open(path);
         let address = address.wrapping_add(self.bias);
-        file.and_then(|file| file.write_all_at(bytes, address))
-            .map_err(Refusal::Memory)
+        self.memory.write(address, bytes).map_err(Refusal::Memory)
     }
 
     /// Reads the whole profile, while the program goes on.
