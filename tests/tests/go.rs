@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use memshim_tests::go::{Linked, cgo_program, go_program, toolchain};
 use memshim_tests::launch::TIME_LIMIT;
-use memshim_tests::{Answer, Outcome, Scene, skip};
+use memshim_tests::{Answer, Outcome, Scene, find_installed, skip};
 
 const SILENT: &[&str] = &["allocations.go", "silent.go"];
 const TELLING: &[&str] = &["allocations.go", "telling.go"];
@@ -26,8 +26,22 @@ fn has_go() -> bool {
 
 /// Runs a command under `run` and gives what was said of its call stacks, and its outcome.
 fn run(scene: &Scene, command: &[&str]) -> (Option<Answer>, Outcome) {
+    run_at("64K", scene, command)
+}
+
+/// The same with so many bytes between two samples.
+fn run_at(rate: &str, scene: &Scene, command: &[&str]) -> (Option<Answer>, Outcome) {
     let path = scene.scratch_dir().join("sites.json");
-    let options = ["run", "--report", "sites", "--top", "100000", "-o"];
+    let options = [
+        "run",
+        "--report",
+        "sites",
+        "--top",
+        "100000",
+        "--go-rate",
+        rate,
+        "-o",
+    ];
     let outcome = scene
         .reader(options)
         .arg(&path)
@@ -258,6 +272,38 @@ fn a_program_that_a_shell_starts_is_found() {
     assert_eq!(outcome.status.code(), Some(7), "{}", outcome.stderr);
     let kept = scene.sites(&scene.segment_of(pid));
     assert!(kept.through("main.handle").allocated_bytes > 0);
+}
+
+/// Debian's packages, with and without C, with and without a profile of their own.
+#[test]
+fn programs_of_others_do_what_they_do_without() {
+    let scene = Scene::new();
+    let wrong = scene.file("wrong.go", "package wrong\nfunc (\n");
+    let wrong = wrong.to_str().expect("a plain path");
+    for command in [
+        &["gofmt", "-l", wrong][..],
+        &["go", "env", "GOARCH", "GOVERSION"],
+        &["prometheus", "--help"],
+        &["promtool", "check", "config", "no-such-file"],
+    ] {
+        if find_installed(command[0]).is_none() {
+            skip(&format!("{} is not installed", command[0]));
+            continue;
+        }
+        let plain = scene.plain(command[0]).args(&command[1..]).run();
+        let (sites, outcome) = run_at("1K", &scene, command);
+        outcome.assert_same_as(&plain);
+        let sites = sites.unwrap_or_else(|| panic!("{command:?}: {}", outcome.stderr));
+        let rows = sites.rows("sites");
+        let has_names = |row: &serde_json::Value| {
+            let frames = row["stack"].as_array().into_iter().flatten();
+            frames
+                .into_iter()
+                .all(|frame| frame["line"].is_u64() && frame["function"].is_string())
+        };
+        assert!(!rows.is_empty(), "{command:?}: {:#}", sites.json);
+        assert!(rows.iter().all(has_names), "{command:?}: {rows:#?}");
+    }
 }
 
 #[test]
