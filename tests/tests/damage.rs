@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use memshim_tests::damage::Victim;
 use memshim_tests::processes::is_root;
-use memshim_tests::{Launch, Outcome, Scene, program, skip};
+use memshim_tests::{Launch, Outcome, Scene, artefacts, program, skip};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -159,7 +159,11 @@ fn the_segment_of_another_user_is_refused() {
         return skip("only root can become somebody else");
     }
     let broken = Broken::new();
-    let launch = broken.reader("report", &broken.victim.path);
+    // Others may have no way into the directory that this is built in.
+    let reader = std::env::temp_dir().join(format!("memshim-reader-{}", std::process::id()));
+    std::fs::copy(&artefacts().reader, &reader).expect("the reader can be copied");
+    let launch = broken.scene.plain(&reader).arg("report");
+    let launch = launch.arg(&broken.victim.path);
     let nobody = [
         "setpriv",
         "--reuid",
@@ -168,7 +172,9 @@ fn the_segment_of_another_user_is_refused() {
         "65534",
         "--clear-groups",
     ];
-    check_refused(&launch.wrapped_in(nobody).run(), "read by nobody");
+    let outcome = launch.wrapped_in(nobody).run();
+    std::fs::remove_file(&reader).expect("a file of ours");
+    check_refused(&outcome, "read by nobody");
 }
 
 #[test]
