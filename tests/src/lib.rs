@@ -65,6 +65,11 @@ pub fn skip(reason: &str) {
     eprintln!("skipped: {reason}");
 }
 
+/// Says what this machine does not allow, whatever is installed on it; the caller then returns.
+pub fn not_allowed_here(what: &str) {
+    eprintln!("skipped: {what}");
+}
+
 /// Runs a test of a program that must keep its pace; one of three runs must be undisturbed.
 ///
 /// On a machine that is busy with other things a program stands still now and then, and what it

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use memshim_tests::processes::SIGKILL;
 use memshim_tests::reading::Answer;
-use memshim_tests::{Launch, Scene, program, skip};
+use memshim_tests::{Launch, Scene, not_allowed_here, program};
 
 /// What a control group of the tests may use.
 const LIMIT_BYTES: u64 = 96 << 20;
@@ -31,7 +31,7 @@ impl Group {
                 return Some(group);
             }
         }
-        skip("no control group with a memory limit can be made here");
+        not_allowed_here("no control group with a memory limit can be made here");
         None
     }
 

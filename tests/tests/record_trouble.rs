@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use memshim_reader::recording::Recording;
 use memshim_tests::launch::TIME_LIMIT;
-use memshim_tests::{Answer, Launch, Running, Scene, program, skip};
+use memshim_tests::{Answer, Launch, Running, Scene, not_allowed_here, program};
 
 /// A file system of some MiB that a test may fill; unmounted at the end.
 struct SmallDisk {
@@ -22,7 +22,7 @@ impl SmallDisk {
             .arg(&path)
             .run();
         if !outcome.status.success() {
-            skip(&format!("cannot mount: {}", outcome.stderr));
+            not_allowed_here(&format!("cannot mount: {}", outcome.stderr));
             return None;
         }
         Some(SmallDisk { path })
