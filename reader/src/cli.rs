@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod naming;
 mod wanted;
 
 use std::error::Error as _;
@@ -22,6 +23,7 @@ use crate::report::Report;
 use crate::session::{Request, Session, recorded, target};
 use crate::{check, clean, diff, digest, list, record, run, series, serve};
 
+pub use naming::Naming;
 pub use wanted::Wanted;
 
 /// The exit status when the answer has what the question said must not be.

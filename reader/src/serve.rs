@@ -15,12 +15,13 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use crate::cli::Naming;
 use crate::error::Error;
 use crate::frontend::http;
 use crate::metrics::Detail;
 use crate::push::Pushing;
 use crate::record::{Beside, Manner};
-use crate::session::{Request, target};
+use crate::session::target;
 use crate::source::directory::Users;
 
 pub use desk::{Desk, Refusal};
@@ -63,12 +64,8 @@ pub struct Serve {
     /// Give each process metrics of its own instead of the sum by program
     #[arg(long)]
     label_pid: bool,
-    /// Look for binaries and debug files here too; may be given several times
-    #[arg(long, value_name = "DIR")]
-    symbol_dir: Vec<PathBuf>,
-    /// Leave addresses without names
-    #[arg(long)]
-    no_symbols: bool,
+    #[command(flatten)]
+    naming: Naming,
     #[command(flatten)]
     pushing: Pushing,
     /// Record into this directory too, as `memshim-reader record` does
@@ -101,11 +98,7 @@ pub fn serve(serve: &Serve) -> Result<ExitCode, Error> {
         sites_max: serve.top_sites.into(),
         by_process: serve.label_pid,
     };
-    let request = Request {
-        symbol_directories: serve.symbol_dir.clone(),
-        without_symbols: serve.no_symbols,
-        ..Request::default()
-    };
+    let request = serve.naming.request();
     let pushed = Arc::default();
     let counts = Arc::clone(&pushed);
     let desk = Desk::start(move || Processes::new(scope, detail, request).with_pushed(counts));

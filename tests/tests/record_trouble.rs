@@ -1,5 +1,7 @@
 //! Recorders in trouble: a full disk, a process that forks on, and the end of what is followed.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -28,19 +30,11 @@ impl SmallDisk {
         Some(SmallDisk { path })
     }
 
-    /// Leaves no page of it.
+    /// Leaves no page of it, and gives none back on the way.
     fn fill(&self) -> PathBuf {
         let path = self.path.join("filler");
-        let mut size = 1 << 20;
-        let mut all = Vec::new();
-        while size >= 4096 {
-            all.resize(all.len() + size, 0u8);
-            if std::fs::write(&path, &all).is_err() {
-                all.truncate(all.len() - size);
-                size /= 2;
-            }
-        }
-        std::fs::write(&path, &all).expect("so much fitted before");
+        let mut file = File::create(&path).expect("an entry needs no page");
+        while file.write_all(&[0; 4096]).is_ok() {}
         path
     }
 }

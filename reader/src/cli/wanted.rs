@@ -4,12 +4,11 @@
 #![forbid(unsafe_code)]
 
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 
 use clap::Args;
 use regex::Regex;
 
-use crate::cli::Destination;
+use crate::cli::{Destination, Naming};
 use crate::error::Error;
 use crate::moment::Moment;
 use crate::quantity;
@@ -72,12 +71,8 @@ pub struct Wanted {
     /// Of a recording: the process with this id or program name
     #[arg(long, value_name = "PROCESS", help_heading = "Recordings")]
     process: Option<String>,
-    /// Look for binaries and debug files here too; may be given several times
-    #[arg(long, value_name = "DIR")]
-    symbol_dir: Vec<PathBuf>,
-    /// Leave addresses without names
-    #[arg(long)]
-    no_symbols: bool,
+    #[command(flatten)]
+    naming: Naming,
 }
 
 impl Wanted {
@@ -91,11 +86,10 @@ impl Wanted {
         Ok(Request {
             top: self.top.filter(|_| !is_picked_later),
             filter: self.filter(),
-            symbol_directories: self.symbol_dir.clone(),
-            without_symbols: self.no_symbols,
             at: self.at,
             process: self.process.clone(),
             is_for_people: destination.is_for_people()?,
+            ..self.naming.request()
         })
     }
 

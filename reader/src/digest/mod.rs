@@ -28,7 +28,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::cli::{Destination, STATUS_FOUND};
+use crate::cli::{Destination, Naming, STATUS_FOUND};
 use crate::error::Error;
 use crate::history::State;
 use crate::moment::Moment;
@@ -90,12 +90,8 @@ pub struct Digest {
     /// Show at most this many call stacks in each table
     #[arg(long, short = 'n', value_name = "N")]
     top: Option<usize>,
-    /// Look for binaries and debug files here too; may be given several times
-    #[arg(long, value_name = "DIR")]
-    symbol_dir: Vec<PathBuf>,
-    /// Leave addresses without names
-    #[arg(long)]
-    no_symbols: bool,
+    #[command(flatten)]
+    naming: Naming,
     #[command(flatten)]
     destination: Destination,
 }
@@ -205,11 +201,7 @@ pub fn digest(digest: &Digest) -> Result<ExitCode, Error> {
 fn report(digest: &Digest) -> Result<Report, Error> {
     let recording = Recording::open(&digest.directory)?;
     let window = Window::of(recording.life(), digest.since, digest.until);
-    let request = Request {
-        symbol_directories: digest.symbol_dir.clone(),
-        without_symbols: digest.no_symbols,
-        ..Request::default()
-    };
+    let request = digest.naming.request();
     let rows_max = digest.top.unwrap_or(ROWS_USUAL);
     let program = digest.program.as_deref();
     let account = Account::of(&recording, window, program, rows_max, &request);

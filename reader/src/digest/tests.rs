@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Instant;
 
+use crate::cli::Naming;
 use crate::digest::coverage;
 use crate::digest::earlier::Earlier;
 use crate::digest::window::Window;
@@ -104,8 +105,10 @@ fn digest(directory: &Path, since: &str) -> Digest {
         previous: None,
         fail: false,
         top: None,
-        symbol_dir: Vec::new(),
-        no_symbols: true,
+        naming: Naming {
+            no_symbols: true,
+            ..Naming::default()
+        },
         destination: crate::cli::Destination::standard_output(Some("json".to_owned())),
     }
 }

@@ -30,6 +30,9 @@ use crate::source::{Frozen, Image, Issues, Segment, limit};
 const MEMORY_EVERY_NS: u64 = 300_000_000_000;
 const MEMORY_PAUSES: u64 = 2_000;
 
+/// On a disk that is full and has room by turns, that it is full is said no more often, ns.
+const FULL_EVERY_NS: u64 = 600_000_000_000;
+
 /// A recording being made of some processes.
 pub(crate) struct Recorder {
     writer: Writer,
@@ -43,6 +46,10 @@ pub(crate) struct Recorder {
     before_unix_ns: Option<u64>,
     /// Since when nothing can be written, ns since the Unix epoch.
     paused_since_ns: Option<u64>,
+    /// Somebody was told of this pause.
+    is_pause_said: bool,
+    /// When somebody was last told of a pause, ns since the Unix epoch.
+    pause_said_ns: Option<u64>,
     is_first_look: bool,
     /// When the kernel may be asked again where the memory of a process is, ns since the Unix
     /// epoch.
@@ -84,6 +91,8 @@ impl Recorder {
             round: Round::default(),
             before_unix_ns,
             paused_since_ns: None,
+            is_pause_said: false,
+            pause_said_ns: None,
             is_first_look: true,
             memory_due: HashMap::new(),
             cpu_at_start_ns: cpu_ns(),
@@ -421,23 +430,33 @@ impl Recorder {
     /// Says once that there is no room, and once that there is again.
     fn note_room(&mut self, written: io::Result<()>, now_unix_ns: u64) {
         let directory = self.writer.directory().display();
-        match (written, self.paused_since_ns) {
-            (Ok(()), Some(since_ns)) => {
+        match written {
+            Ok(()) => {
+                let Some(since_ns) = self.paused_since_ns.take() else {
+                    return;
+                };
                 let paused_ns = now_unix_ns.saturating_sub(since_ns);
-                say(&format!(
-                    "there is room in {directory} again; nothing was recorded for {:.0} s",
-                    paused_ns as f64 / 1e9
-                ));
                 self.round.paused_ns += paused_ns;
-                self.paused_since_ns = None;
+                if std::mem::take(&mut self.is_pause_said) {
+                    say(&format!(
+                        "there is room in {directory} again; nothing was recorded for {:.0} s",
+                        paused_ns as f64 / 1e9
+                    ));
+                }
             }
-            (Err(error), None) => {
-                say(&format!(
-                    "cannot write to {directory}: {error}; recording waits until there is room"
-                ));
-                self.paused_since_ns = Some(now_unix_ns);
+            Err(error) => {
+                self.paused_since_ns.get_or_insert(now_unix_ns);
+                let is_due = self
+                    .pause_said_ns
+                    .is_none_or(|said_ns| now_unix_ns.saturating_sub(said_ns) >= FULL_EVERY_NS);
+                if !self.is_pause_said && is_due {
+                    say(&format!(
+                        "cannot write to {directory}: {error}; recording waits until there is room"
+                    ));
+                    self.is_pause_said = true;
+                    self.pause_said_ns = Some(now_unix_ns);
+                }
             }
-            (Ok(()), None) | (Err(_), Some(_)) => {}
         }
     }
 

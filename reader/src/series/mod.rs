@@ -11,13 +11,12 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::Destination;
+use crate::cli::{Destination, Naming};
 use crate::digest::window::{Since, Window};
 use crate::error::Error;
 use crate::moment::Moment;
 use crate::recording::Recording;
 use crate::report::{Body, Column, Estimate, Fact, Report, Section, Table, Unit, Value};
-use crate::session::Request;
 
 use curve::Curve;
 
@@ -103,12 +102,8 @@ pub struct Series {
     /// Show at most this many curves beside that of all others
     #[arg(long, short = 'n', value_name = "N")]
     top: Option<usize>,
-    /// Look for binaries and debug files here too; may be given several times
-    #[arg(long, value_name = "DIR")]
-    symbol_dir: Vec<PathBuf>,
-    /// Leave addresses without names
-    #[arg(long)]
-    no_symbols: bool,
+    #[command(flatten)]
+    naming: Naming,
     #[command(flatten)]
     destination: Destination,
 }
@@ -159,11 +154,7 @@ fn curves(
             wanted: "possible: the kernel knows no call stacks; ask --by process",
         });
     }
-    let request = Request {
-        symbol_directories: series.symbol_dir.clone(),
-        without_symbols: series.no_symbols,
-        ..Request::default()
-    };
+    let request = series.naming.request();
     let key = recording.process(series.process.as_deref(), series.until)?;
     sites::curves(recording, &key, window, series.metric, &request)
 }
