@@ -57,7 +57,8 @@ enum {
     MEMSHIM_AT_LIMIT_BYTES = 512,
     MEMSHIM_AT_LIMIT_WHOSE = 513, /* 1 control group, 2 address space */
     MEMSHIM_AT_RESIDENT_BYTES = 514,
-    MEMSHIM_AT_MAPPED_BYTES = 515
+    MEMSHIM_AT_MAPPED_BYTES = 515,
+    MEMSHIM_AT_GO_SET = 516 /* mean bytes between samples of a Go runtime, set by the shim; 0: none */
 };
 
 /* One entry of the region table. */

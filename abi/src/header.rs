@@ -27,6 +27,7 @@
 //! 512 memory that the process may use, bytes, 0 while unknown, and 513 whose limit that is
 //! 514 bytes of the process in memory, and 515 bytes of addresses in use, when that was looked at
 //!     last; 0 before
+//! 516 mean bytes between samples that the shim told the Go runtime of its program to take, or 0
 //! ```
 #![forbid(unsafe_code)]
 
@@ -101,6 +102,7 @@ pub mod at {
     pub const LIMIT_WHOSE: usize = 513;
     pub const RESIDENT_BYTES: usize = 514;
     pub const MAPPED_BYTES: usize = 515;
+    pub const GO_SET: usize = 516;
 }
 
 /// Entries of the interval history.
@@ -110,7 +112,7 @@ const _: () = assert!(at::GO_TICKS + go::MOMENTS_MAX <= at::REGIONS);
 const _: () = assert!(at::REGIONS + REGION_COUNT * REGION_WORDS <= at::COUNTERS);
 const _: () = assert!(at::COUNTERS + COUNTER_CAPACITY <= at::INTERVALS);
 const _: () = assert!(at::INTERVALS + 2 * INTERVAL_HISTORY <= at::LIMIT_BYTES);
-const _: () = assert!((at::MAPPED_BYTES as u64) < HEADER_WORDS);
+const _: () = assert!((at::GO_SET as u64) < HEADER_WORDS);
 
 /// Values of the word `ORIGIN`: how the process came to have this segment.
 pub mod origin {

@@ -3,12 +3,15 @@
 #![forbid(unsafe_code)]
 
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::error::Error;
 use crate::source::directory::{Found, Users, find, find_others, places};
 use crate::source::go::{self, Refusal};
 use crate::source::{End, Issues, Segment, process};
+
+/// How old a process is at most that has no segment yet, but may be about to.
+const BEGINNING: Duration = Duration::from_secs(1);
 
 /// The segment file that `target` means.
 ///
@@ -38,8 +41,25 @@ pub fn resolve_enabling(target: Option<&str>, go_rate: Option<u64>) -> Result<Pa
     }
 }
 
-/// The newest segment of a process: of the last process that had this id, the last program.
+/// What answers for a process, which is given time to begin: a script that starts a program and
+/// asks about it at once is right to do so.
 fn of_process(pid: u32, go_rate: Option<u64>) -> Result<PathBuf, Error> {
+    loop {
+        let result = of_process_now(pid, go_rate);
+        let is_beginning = match &result {
+            Ok(path) => matches!(Segment::open(path), Err(Error::NotReady { .. })),
+            Err(Error::NotProfiled { .. }) => true,
+            Err(_) => false,
+        };
+        if !is_beginning || process::age(pid).is_none_or(|age| age > BEGINNING) {
+            return result;
+        }
+        std::thread::sleep(BEGINNING / 100);
+    }
+}
+
+/// The newest segment of a process: of the last process that had this id, the last program.
+fn of_process_now(pid: u32, go_rate: Option<u64>) -> Result<PathBuf, Error> {
     let users = match process::own_ids() {
         Some((0, _)) => Users::All,
         _ => Users::Own,

@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +80,15 @@ pub fn liveness(pid: u32, start_time: u64) -> Liveness {
         None if stat(std::process::id()).is_some() => Liveness::Dead,
         None => Liveness::Unknown,
     }
+}
+
+/// How long ago the process `pid` began, if there is one that has not ended.
+pub fn age(pid: u32) -> Option<Duration> {
+    let stat = stat(pid).filter(|stat| !matches!(stat.state, 'Z' | 'X'))?;
+    let uptime = fs::read_to_string("/proc/uptime").ok()?;
+    let seconds: f64 = uptime.split_ascii_whitespace().next()?.parse().ok()?;
+    let began = stat.start_time as f64 / USER_TICKS_PER_SECOND as f64;
+    Duration::try_from_secs_f64((seconds - began).max(0.0)).ok()
 }
 
 /// Bytes of a process that are in memory (VmRSS, proc_pid_status(5)).
