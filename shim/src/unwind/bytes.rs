@@ -22,6 +22,16 @@ impl Region {
         Region { start, end }
     }
 
+    /// The memory of some bytes, which must outlive it.
+    #[cfg(test)]
+    pub(super) fn of(bytes: &[u8]) -> Region {
+        let start = bytes.as_ptr().expose_provenance() as u64;
+        Region {
+            start,
+            end: start + bytes.len() as u64,
+        }
+    }
+
     /// The readable memory around `address` in a loaded object: its segment if the object's program
     /// headers are legible, else the whole object.
     pub(super) fn around(address: u64, object: &Object) -> Option<Region> {

@@ -5,6 +5,7 @@
 use super::arch;
 use super::eh_frame::describe;
 use super::find::{Object, find_object};
+use super::go::is_go;
 use super::rule::{Rule, kind};
 use super::stack::Stack;
 use super::{End, Registers, cache};
@@ -109,11 +110,7 @@ impl Frame {
         stack: &mut Stack,
         on_object: &mut dyn FnMut(&Object),
     ) -> Result<Frame, End> {
-        // Rules are remembered for return addresses; an interrupted frame may be at the same one.
-        let rule = match cache::get(self.pc) {
-            Some(rule) if !self.is_interrupted() => rule,
-            _ => self.learn(stack, on_object),
-        };
+        let rule = self.rule(stack, on_object);
         let cfa = match rule.kind() {
             kind::FROM_STACK_POINTER => self.stack_pointer.wrapping_add(rule.distance()),
             kind::FROM_FRAME_POINTER => {
@@ -121,7 +118,14 @@ impl Frame {
                 self.check_frame_pointer(cfa, rule, stack)?;
                 cfa
             }
-            _ => return self.caller_by_other_rule(rule, stack)?.if_plausible(),
+            _ => {
+                let caller = self.caller_by_other_rule(rule, stack)?.if_plausible()?;
+                let is_from_go = rule == Rule::GO && caller.by == By::FramePointer;
+                if is_from_go && caller.rule(stack, on_object) != Rule::GO {
+                    return Err(End::NoUnwindData);
+                }
+                return Ok(caller);
+            }
         };
         // The lower word first: it decides where a stack that is not yet known begins.
         let mut frame_pointer = self.frame_pointer;
@@ -176,6 +180,15 @@ impl Frame {
         }
     }
 
+    /// The rule of its pc. Rules are remembered for return addresses; an interrupted frame may be at
+    /// the same one.
+    fn rule(self, stack: &mut Stack, on_object: &mut dyn FnMut(&Object)) -> Rule {
+        match cache::get(self.pc) {
+            Some(rule) if !self.is_interrupted() => rule,
+            _ => self.learn(stack, on_object),
+        }
+    }
+
     /// Asks the unwind data for the rule, and remembers it.
     fn learn(self, stack: &mut Stack, on_object: &mut dyn FnMut(&Object)) -> Rule {
         let pc = self.instruction();
@@ -190,6 +203,7 @@ impl Frame {
             // there by hand, for a coroutine to return to (glibc's makecontext does so).
             None if describe(&object, self.pc).is_some() => Rule::BOTTOM,
             None if self.is_signal_return(stack) => Rule::SIGNAL_RETURN,
+            None if is_go(&object) => Rule::GO,
             None => Rule::NO_DATA,
         };
         if !self.is_interrupted() {

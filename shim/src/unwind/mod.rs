@@ -5,6 +5,7 @@
 //!               \-> find -> table -> eh_frame -> program -> rule -> cache
 //!                                              a new pc: about 0.3 us
 //!               \-> expression, retrace        the few rows that cannot be packed
+//!               \-> go, epilogue               Go's code has none, but frame pointers
 //!               \-> stack                      reads only what was proved readable
 //!
 //!  walk_again -> memo -> chain, branch         a stack seen before: about 0.5 ns a frame
@@ -15,7 +16,7 @@
 //! the caller. Where an object has none, frame pointers are followed as far as they look like ones.
 //! Nothing here allocates, locks, makes a system call that changes anything, or trusts an address
 //! that it did not check; damaged data, wrong registers and endless chains end the walk.
-//! Everything that knows the processor is in `x86_64.rs`.
+//! Everything that knows the processor is in `x86_64.rs` and `epilogue.rs`.
 
 #[cfg(target_arch = "x86_64")]
 #[path = "x86_64.rs"]
@@ -28,9 +29,11 @@ mod chain;
 #[cfg(feature = "check-walks")]
 mod checked;
 mod eh_frame;
+mod epilogue;
 mod expression;
 mod find;
 mod frame;
+mod go;
 mod hash;
 mod memo;
 mod program;

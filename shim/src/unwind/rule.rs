@@ -32,6 +32,8 @@ pub(super) mod kind {
     pub(crate) const GENERIC: u32 = 5;
     /// The code that a signal handler returns to, where the object has no unwind data for it.
     pub(crate) const SIGNAL_RETURN: u32 = 6;
+    /// Go's code, which has no unwind data.
+    pub(crate) const GO: u32 = 7;
 }
 
 const WORD: u64 = 8;
@@ -47,9 +49,10 @@ impl Rule {
     pub(super) const NO_DATA: Rule = Rule(kind::NO_DATA);
     /// Ask the unwind data at every visit.
     pub(super) const GENERIC: Rule = Rule(kind::GENERIC);
-
     /// Take the registers that the kernel saved.
     pub(super) const SIGNAL_RETURN: Rule = Rule(kind::SIGNAL_RETURN);
+    /// Follow the frame pointer wherever it leads.
+    pub(super) const GO: Rule = Rule(kind::GO);
 
     /// Packs a row of the unwind table.
     pub(super) fn of(row: &Row, is_signal_frame: bool) -> Rule {

@@ -10,10 +10,11 @@ use super::bytes::{Bytes, Region};
 /// The size of a program header (`Elf64_Phdr`).
 const HEADER: u64 = size_of::<libc::Elf64_Phdr>() as u64;
 
-/// The loaded segments of an object, lowest first.
+/// The segments of one kind of an object; those that are loaded come lowest first.
 pub(super) struct Segments {
     headers: Option<Bytes>,
     bias: u64,
+    kind: u32,
 }
 
 impl Iterator for Segments {
@@ -28,7 +29,7 @@ impl Iterator for Segments {
             let start = header.u64()?.wrapping_add(self.bias);
             header.skip(16)?;
             let end = start.wrapping_add(header.u64()?);
-            if kind == libc::PT_LOAD {
+            if kind == self.kind {
                 return Some(start..end);
             }
         }
@@ -42,8 +43,20 @@ pub(super) fn segments_at(start: u64, end: u64, bias: u64) -> Segments {
     let end = end.min(start.saturating_add(FIRST_PAGE));
     // SAFETY: callers pass the range of a loaded object, or of a page that they asked about.
     let first = unsafe { Region::new(start, end) };
-    let headers = program_headers(first, start);
-    Segments { headers, bias }
+    Segments {
+        headers: program_headers(first, start),
+        bias,
+        kind: libc::PT_LOAD,
+    }
+}
+
+/// The segments with notes of the object whose first one lies at `start`.
+pub(super) fn notes_at(start: u64, end: u64, bias: u64) -> Segments {
+    let kind = libc::PT_NOTE;
+    Segments {
+        kind,
+        ..segments_at(start, end, bias)
+    }
 }
 
 fn program_headers(first: Region, start: u64) -> Option<Bytes> {
@@ -67,5 +80,18 @@ pub(super) fn segments_of_fixed_program() -> Segments {
     // SAFETY: the kernel mapped the program's headers and said where; they are never unmapped.
     let region = unsafe { Region::new(start, end) };
     let headers = if start == 0 { None } else { region.at(start) };
-    Segments { headers, bias: 0 }
+    Segments {
+        headers,
+        bias: 0,
+        kind: libc::PT_LOAD,
+    }
+}
+
+/// The segments with notes of the program itself, if it is linked to fixed addresses.
+pub(super) fn notes_of_fixed_program() -> Segments {
+    let kind = libc::PT_NOTE;
+    Segments {
+        kind,
+        ..segments_of_fixed_program()
+    }
 }

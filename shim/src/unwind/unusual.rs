@@ -21,6 +21,7 @@ impl Frame {
             kind::BOTTOM => Err(End::Complete),
             kind::GENERIC => self.caller_by_description(stack),
             kind::SIGNAL_RETURN => self.interrupted_by_signal(stack),
+            kind::GO => self.caller_of_go(stack),
             _ => self.caller_by_frame_pointer(stack),
         }
     }

@@ -1,7 +1,7 @@
 //! What the unwinder must know about x86-64: register numbers, two instructions and one signal frame.
 //!
-//! A port to another processor writes this file again; nothing else in `unwind/` names a register
-//! or an instruction (the packed rule also assumes that a call leaves its return address on the
+//! A port to another processor writes this file and `epilogue.rs` again; nothing else in `unwind/`
+//! names a register or an instruction (the packed rule also assumes that a call leaves its return address on the
 //! stack, just below the canonical frame address).
 
 use core::arch::asm;

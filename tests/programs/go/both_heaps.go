@@ -6,6 +6,7 @@
 package main
 
 /*
+#cgo CFLAGS: -O2 -fomit-frame-pointer
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +23,13 @@ static __attribute__((noinline)) void c_keep(int blocks) {
 	}
 }
 
-static __attribute__((noinline)) void c_call_back(int worker) { callback(worker); }
+// The register of frame pointers holds a number meanwhile, as it may in C.
+static __attribute__((noinline)) void c_call_back(int worker) {
+	register long number __asm__("rbp") = 500;
+	__asm__ volatile("" : "+r"(number));
+	callback(worker);
+	__asm__ volatile("" : "+r"(number));
+}
 */
 import "C"
 
