@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::ops::Range;
+
 use crate::source::maps::Mapping;
 
 /// The most that a thread's stack may lie above: the guard page, or a few of them.
@@ -10,6 +12,13 @@ const GUARD_BYTES_MOST: u64 = 64 << 10;
 /// glibc reserves so much, aligned to itself, for each heap of an arena beyond the first
 /// (HEAP_MAX_SIZE in its malloc/arena.c, on machines of 64 bits).
 const ARENA_HEAP_BYTES: u64 = 64 << 20;
+
+/// Where the heap of Go's runtime begins up to Go 1.25 (mallocinit in its malloc.go); later ones
+/// begin anywhere.
+const GO_HEAP: Range<u64> = 0xc0 << 32..0xc1 << 32;
+
+/// The kernel places mappings from the top of the address space downwards, all but two bits of it.
+const LOWEST_OF_KERNEL: u64 = 0x7000_0000_0000;
 
 /// What mappings are for, in the order in which reports list them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +29,8 @@ pub(crate) enum Kind {
     Arenas,
     /// Other anonymous memory in which sampled blocks live.
     Blocks,
+    /// The heap of Go's runtime.
+    Go,
     /// Anonymous memory without a sampled block.
     Anonymous,
     /// Stacks.
@@ -36,7 +47,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// All of them, by the numbers that recordings know them by.
-    pub(crate) const ALL: [Kind; 9] = [
+    pub(crate) const ALL: [Kind; 10] = [
         Kind::Heap,
         Kind::Arenas,
         Kind::Blocks,
@@ -46,6 +57,7 @@ impl Kind {
         Kind::Files,
         Kind::Shared,
         Kind::Own,
+        Kind::Go,
     ];
 
     /// Its stable name.
@@ -60,6 +72,7 @@ impl Kind {
             Kind::Files => "files",
             Kind::Shared => "shared",
             Kind::Own => "memshim",
+            Kind::Go => "Go heap",
         }
     }
 
@@ -75,6 +88,7 @@ impl Kind {
             Kind::Files => "the kernel can drop it",
             Kind::Shared => "others may count it too",
             Kind::Own => "gone without profiler",
+            Kind::Go => "what its runtime keeps",
         }
     }
 
@@ -83,13 +97,15 @@ impl Kind {
         matches!(self, Kind::Heap | Kind::Arenas | Kind::Blocks)
     }
 
-    /// What the mapping at `index` is for; `has_blocks` says whether a sampled block is in it.
+    /// What the mapping at `index` is for; `has_blocks` says whether a sampled block is in it, and
+    /// `is_go` whether Go's runtime is in the program.
     ///
     /// Pages of one mapping of a file are told apart elsewhere; here it is `Files`.
     pub(crate) fn of(
         mappings: &[Mapping],
         index: usize,
         segment_name: &str,
+        is_go: bool,
         has_blocks: bool,
     ) -> Kind {
         let mapping = &mappings[index];
@@ -110,6 +126,9 @@ impl Kind {
                 true => Kind::Shared,
                 false => Kind::Files,
             };
+        }
+        if is_go && is_heap_of_go(mappings, index) {
+            return Kind::Go;
         }
         if is_arena(mappings, index) {
             return Kind::Arenas;
@@ -133,6 +152,15 @@ fn is_arena(mappings: &[Mapping], index: usize) -> bool {
     let end = reserve.map_or(mapping.range.end, |reserve| reserve.range.end);
     mapping.name.contains("malloc arena")
         || mapping.is_writable && is_bound(mapping.range.start) && is_bound(end)
+}
+
+/// Whether a mapping is in use by the heap of Go's runtime: such look like those of glibc, but lie
+/// where Go asks for them, and where the kernel puts no mapping by itself.
+fn is_heap_of_go(mappings: &[Mapping], index: usize) -> bool {
+    let mapping = &mappings[index];
+    let is_asked_for = GO_HEAP.contains(&mapping.range.start)
+        || mapping.range.start < LOWEST_OF_KERNEL && is_arena(mappings, index);
+    mapping.name.contains("Go: heap") || mapping.is_writable && is_asked_for
 }
 
 /// Whether a mapping is a thread's stack: it lies right above a guard.
@@ -167,7 +195,10 @@ mod tests {
 
     /// The kinds of mappings, of which those at `with_blocks` hold blocks.
     fn check(mappings: &[Mapping], with_blocks: &[usize], expected: &[Kind]) {
-        let kind = |index| Kind::of(mappings, index, "1-2-0.seg", with_blocks.contains(&index));
+        let kind = |index| {
+            let has_blocks = with_blocks.contains(&index);
+            Kind::of(mappings, index, "1-2-0.seg", false, has_blocks)
+        };
         let kinds: Vec<Kind> = (0..mappings.len()).map(kind).collect();
         assert_eq!(kinds, expected);
     }
@@ -196,6 +227,25 @@ mod tests {
         ];
         use Kind::*;
         check(&mappings, &[], &[Arenas, Anonymous, Anonymous, Anonymous]);
+    }
+
+    #[test]
+    fn the_heap_of_go_is_none_of_an_arena() {
+        let (first, second, third) = (0xc0 << 32, 0x1b80_c000_0000, 0x7f8d_ac00_0000);
+        let mappings = [
+            mapping(first, first + 4 * MIB, "rw-p", ""),
+            mapping(first + 4 * MIB, first + 64 * MIB, "---p", ""),
+            mapping(second, second + 64 * MIB, "rw-p", ""),
+            mapping(third, third + MIB, "rw-p", ""),
+            mapping(third + MIB, third + 64 * MIB, "---p", ""),
+        ];
+        let kind = |index| Kind::of(&mappings, index, "", true, false);
+        assert_eq!(
+            [kind(0), kind(2), kind(3)],
+            [Kind::Go, Kind::Go, Kind::Arenas]
+        );
+        let kind_of_c = Kind::of(&mappings, 0, "", false, false);
+        assert_eq!(kind_of_c, Kind::Arenas, "where no Go is in the program");
     }
 
     #[test]

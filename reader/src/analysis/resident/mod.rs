@@ -14,6 +14,7 @@ use clap::Args;
 use crate::analysis::{Analysis, Subject};
 use crate::history::{History, Intervals};
 use crate::report::{Body, Column, Estimate, Fact, Section, Table, Unit, Value};
+use crate::source::go::process::is_go;
 use crate::source::limit::Limit;
 use crate::source::maps::{Mapping, mappings};
 use crate::source::{Issues, Segment, Weight, limit};
@@ -111,7 +112,7 @@ pub(crate) fn sections(history: &History) -> Vec<Section> {
                 Ok(segment) => live_bytes(&segment, &history.intervals, &mappings),
                 Err(_) => Vec::new(),
             };
-            let shares = shares(&live, &history.path, &mappings);
+            let shares = shares(pid, &live, &history.path, &mappings);
             let allocator = allocator(&mappings, &shares);
             let limit = limit::control_group(pid);
             vec![totals(limit, &shares, allocator), table(&shares)]
@@ -127,12 +128,13 @@ pub(crate) fn sections(history: &History) -> Vec<Section> {
 }
 
 /// The memory of a process by kind.
-fn shares(live: &[Sums], segment: &Path, mappings: &[Mapping]) -> BTreeMap<Kind, Share> {
+fn shares(pid: u32, live: &[Sums], segment: &Path, mappings: &[Mapping]) -> BTreeMap<Kind, Share> {
+    let is_go = is_go(pid).unwrap_or(false);
     let name = segment.file_name().unwrap_or_default().to_string_lossy();
     let mut shares: BTreeMap<Kind, Share> = BTreeMap::new();
     for (index, mapping) in mappings.iter().enumerate() {
         let live = live.get(index).copied().unwrap_or_default();
-        let kind = Kind::of(mappings, index, &name, live.total > 0.0);
+        let kind = Kind::of(mappings, index, &name, is_go, live.total > 0.0);
         let changed_bytes = match kind {
             Kind::Files => mapping.anonymous_bytes.min(mapping.resident_bytes),
             _ => 0,

@@ -18,7 +18,7 @@ use crate::statistics::interval::Sums;
 pub fn read(segment: &Segment, pid: u32, unix_ns: u64) -> Option<Memory> {
     let mappings = mappings(pid).ok()?;
     let live = live_bytes(segment, &Intervals::of(segment), &mappings);
-    let shares = shares(&live, &segment.path, &mappings);
+    let shares = shares(pid, &live, &segment.path, &mappings);
     let allocator = allocator(&mappings, &shares);
     let kinds = shares.iter().filter_map(|(kind, share)| {
         let number = Kind::ALL.iter().position(|it| it == kind)?;
