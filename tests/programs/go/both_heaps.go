@@ -60,8 +60,20 @@ func inC() { C.c_keep(100) }
 //go:noinline
 func inGo() { keep(100) }
 
+// So much stack that the goroutine's is moved, while C has the old frame pointer.
+//
+//go:noinline
+func needStack(depth int) int {
+	var room [64]int
+	if depth > 0 {
+		room[depth%64] = needStack(depth - 1)
+	}
+	return room[(depth+1)%64] + 1
+}
+
 //export callback
 func callback(worker C.int) {
+	needStack(100)
 	keep(100)
 	C.c_keep(100)
 }
