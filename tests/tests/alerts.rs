@@ -87,6 +87,7 @@ fn a_heap_above_its_level_is_told_of_and_so_is_its_end_and_a_restart_forgets_nei
     );
     let mut grower = scene.preloaded(program("grow_on_demand.c")).start();
     grower.write("40\n");
+    grower.wait_for("holds 40");
     let first = recorder(&scene, &rules, &[]);
     let firing = told.wait_for("firing", 0);
     assert_eq!(firing["alert"], "MemshimLiveAbove");
