@@ -182,9 +182,10 @@ fn two_readings_of_a_running_process_are_compared_block_by_block() {
         running.wait_for(&format!("now {blocks}"));
     }
     let answer = Answer::parse(&reader.finish().success().stdout);
-    assert_eq!(answer.exact_fact("heap_after_bytes"), blocks * 4096);
-    let changed = answer.rows("growth");
     // All rounds may be over before the first reading, or after the second.
+    let after = answer.exact_fact("heap_after_bytes") / 4096;
+    assert!((300..=blocks).contains(&after), "{after} of {blocks}");
+    let changed = answer.rows("growth");
     if !changed.is_empty() {
         let [new, freed, net] = values(kept(&answer), OBJECTS);
         assert_eq!(new - freed, net);
