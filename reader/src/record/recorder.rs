@@ -178,7 +178,7 @@ impl Recorder {
             format::bytes(self.round.written_bytes as f64),
             self.writer.directory().display(),
             cpu_seconds,
-            cpu_seconds / seconds.max(1e-9) * 100.0,
+            cpu_seconds / seconds.max(1.0) * 100.0,
             seconds,
             format::bytes(self.round.resident_bytes as f64),
         ));
