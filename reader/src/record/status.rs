@@ -153,7 +153,7 @@ fn cost(recording: &Recording) -> Vec<Fact> {
         return Vec::new();
     };
     let time_ns = round.unix_ns.saturating_sub(round.started_unix_ns);
-    let share = round.cpu_ns as f64 / time_ns.max(1) as f64 * 100.0;
+    let share = round.cpu_ns as f64 / time_ns.max(1_000_000_000) as f64 * 100.0;
     vec![
         Fact::new(
             "started_unix_ns",
