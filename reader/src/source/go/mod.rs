@@ -19,6 +19,7 @@
 
 pub mod buckets;
 pub mod executable;
+pub mod fold;
 pub mod keeper;
 pub mod layout;
 pub mod locate;

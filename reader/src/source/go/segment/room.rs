@@ -91,14 +91,16 @@ impl Ledger {
     }
 
     /// Makes sure that every stack of a read-out finds room.
-    pub(super) fn make_room(&mut self, readout: &Readout) {
-        let new = readout
-            .stacks
-            .iter()
-            .filter(|it| !self.known.contains_key(&it.stack));
-        let (sites, frames) = new.fold((0, 0), |(sites, frames), totals| {
+    pub(super) fn make_room(&mut self, readout: &Readout<'_>) {
+        let changed = readout.changed.iter();
+        let changed = changed.filter_map(|place| Some((*place, readout.stacks.get(*place)?)));
+        let new = changed.filter(|(place, it)| self.place_of(*place, &it.stack).is_none());
+        let (sites, frames) = new.fold((0, 0), |(sites, frames), (_, totals)| {
             (sites + 1, frames + totals.stack.len() as u64)
         });
+        self.known.reserve(sites as usize);
+        // A table that grows by and by looks at every stack in it again each time.
+        self.places.reserve(sites as usize);
         let needed = |region, more: u64| {
             let table = self.table(region);
             let (used, capacity) = table.map_or((0, 0), |it| (it.used(), it.capacity()));
@@ -107,7 +109,7 @@ impl Ledger {
         let (sites, sites_before) = needed(Region::Sites, sites);
         let (frames, frames_before) = needed(Region::Frames, frames);
         if sites > sites_before || frames > frames_before {
-            let larger = |needed: u64, before: u64| before.max(needed + needed / 2);
+            let larger = |needed: u64, before: u64| before.max(needed + needed / 4);
             self.lay_out(larger(sites, sites_before), larger(frames, frames_before));
         }
     }
