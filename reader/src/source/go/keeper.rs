@@ -190,6 +190,8 @@ impl Keeper {
         if let Some(stat) = process::stat(self.process.pid) {
             self.ledger.set(at::CPU_NS, stat.cpu_ns);
         }
+        let vitals = self.process.vitals();
+        self.ledger.note_vitals(&vitals);
         self.store()
     }
 

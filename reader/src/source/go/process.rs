@@ -11,6 +11,7 @@ use crate::source::go::layout::Layout;
 use crate::source::go::locate::{self, Variables};
 use crate::source::go::memory::Memory;
 use crate::source::go::profile::{Profiler, StackTotals};
+use crate::source::go::vitals::{Finder, Vitals};
 use crate::source::go::{Executable, Refusal, Symbolizer};
 
 /// How often everything is read again because a collection came in between.
@@ -37,6 +38,7 @@ pub struct Process {
     memory: Memory,
     records: Records,
     profiler: Profiler,
+    vitals: Finder,
     /// The last rate that was not 0.
     known_rate: Option<u64>,
 }
@@ -82,6 +84,7 @@ impl Process {
             memory,
             records: Records::default(),
             profiler: Profiler::default(),
+            vitals: Finder::default(),
             known_rate: None,
         })
     }
@@ -217,6 +220,12 @@ impl Process {
         // A program that stopped sampling keeps its records, which were made at the rate before.
         self.known_rate = Some(rate).filter(|rate| *rate != 0).or(self.known_rate);
         Ok(self.known_rate.unwrap_or(USUAL_RATE))
+    }
+
+    /// What the runtime says of its collections and its goroutines now.
+    pub fn vitals(&mut self) -> Vitals {
+        let executable = self.symbolizer.executable();
+        self.vitals.read(&mut self.memory, executable, self.bias)
     }
 
     /// The word that changes with every collection.

@@ -13,6 +13,7 @@ use memshim_abi::{AtomicU64, PAGE_BYTES, WORD_BYTES, threads};
 
 use crate::source::go::process::Readout;
 use crate::source::go::segment::{Description, Ledger};
+use crate::source::go::vitals::Vitals;
 
 /// Texts of a segment: the executable's path, the module's path and the command line.
 const TEXT_ROWS: u64 = 3 * STRING_BYTES_MAX as u64 / WORD_BYTES;
@@ -141,6 +142,19 @@ impl Ledger {
                 to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
             }
         }
+    }
+
+    /// Takes over what is known of a runtime; what is not known now stays as it was, but for what
+    /// may be gone.
+    pub fn note_vitals(&self, vitals: &Vitals) {
+        if vitals.collections > 0 {
+            self.set(at::GO_COLLECTIONS, vitals.collections);
+            self.set(at::GO_LAST_PAUSE, vitals.last_pause_ns);
+            self.set(at::GO_PAUSES, vitals.pauses_ns);
+            self.set(at::GO_LAST_COLLECTION, vitals.last_unix_ns);
+        }
+        self.set(at::GO_GOAL, vitals.goal_bytes);
+        self.set(at::GO_GOROUTINES, vitals.goroutines);
     }
 
     pub(super) fn table(&self, region: Region) -> Option<Table<'_>> {
