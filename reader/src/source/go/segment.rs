@@ -344,10 +344,10 @@ impl Ledger {
     fn make_site(&mut self, stack: &Arc<[u64]>, now_ticks: u64) -> Option<usize> {
         let frames = kept_frames(stack);
         let first = self.claim(Region::Frames, frames.len() as u64)?;
-        for (row, address) in (first..).zip(frames.iter()) {
-            if let Some([word]) = self.row(Region::Frames, row) {
-                word.store(*address, Ordering::Relaxed);
-            }
+        let rows = self.table(Region::Frames)?;
+        let rows = rows.span(first, frames.len() as u64)?;
+        for (word, address) in rows.iter().zip(frames.iter()) {
+            word.store(*address, Ordering::Relaxed);
         }
         let row = self.claim(Region::Sites, 1)?;
         let mut hasher = DefaultHasher::new();
