@@ -58,7 +58,14 @@ enum {
     MEMSHIM_AT_LIMIT_WHOSE = 513, /* 1 control group, 2 address space */
     MEMSHIM_AT_RESIDENT_BYTES = 514,
     MEMSHIM_AT_MAPPED_BYTES = 515,
-    MEMSHIM_AT_GO_SET = 516 /* mean bytes between samples of a Go runtime, set by the shim; 0: none */
+    MEMSHIM_AT_GO_SET = 516, /* mean bytes between samples of a Go runtime, set by the shim; 0: none */
+    /* What a Go runtime says of itself; 0 for each that is not known. */
+    MEMSHIM_AT_GO_COLLECTIONS = 517,
+    MEMSHIM_AT_GO_LAST_PAUSE = 518, /* ns */
+    MEMSHIM_AT_GO_PAUSES = 519, /* ns, of all collections */
+    MEMSHIM_AT_GO_LAST_COLLECTION = 520, /* ns since 1970 */
+    MEMSHIM_AT_GO_GOAL = 521, /* bytes at which the next collection is due */
+    MEMSHIM_AT_GO_GOROUTINES = 522
 };
 
 /* One entry of the region table. */

@@ -28,6 +28,9 @@
 //! 514 bytes of the process in memory, and 515 bytes of addresses in use, when that was looked at
 //!     last; 0 before
 //! 516 mean bytes between samples that the shim told the Go runtime of its program to take, or 0
+//! 517 garbage collections of a Go runtime     518 how long the last one stopped it, ns, and
+//! 519 all of them     520 when the last one ended, ns since 1970     521 heap at which the next one
+//!     is due, bytes     522 goroutines     0 for each of them that is not known
 //! ```
 #![forbid(unsafe_code)]
 
@@ -103,6 +106,12 @@ pub mod at {
     pub const RESIDENT_BYTES: usize = 514;
     pub const MAPPED_BYTES: usize = 515;
     pub const GO_SET: usize = 516;
+    pub const GO_COLLECTIONS: usize = 517;
+    pub const GO_LAST_PAUSE: usize = 518;
+    pub const GO_PAUSES: usize = 519;
+    pub const GO_LAST_COLLECTION: usize = 520;
+    pub const GO_GOAL: usize = 521;
+    pub const GO_GOROUTINES: usize = 522;
 }
 
 /// Entries of the interval history.
@@ -112,7 +121,7 @@ const _: () = assert!(at::GO_TICKS + go::MOMENTS_MAX <= at::REGIONS);
 const _: () = assert!(at::REGIONS + REGION_COUNT * REGION_WORDS <= at::COUNTERS);
 const _: () = assert!(at::COUNTERS + COUNTER_CAPACITY <= at::INTERVALS);
 const _: () = assert!(at::INTERVALS + 2 * INTERVAL_HISTORY <= at::LIMIT_BYTES);
-const _: () = assert!((at::GO_SET as u64) < HEADER_WORDS);
+const _: () = assert!((at::GO_GOROUTINES as u64) < HEADER_WORDS);
 
 /// Values of the word `ORIGIN`: how the process came to have this segment.
 pub mod origin {

@@ -7,6 +7,7 @@ from dataclasses import replace
 import callgrind
 import continuous
 import detector
+import go_read
 import machine
 import micro
 import promises
@@ -171,6 +172,11 @@ def continuous_section(bench: Bench) -> str:
     return continuous.section(bench.place, bench.plan.continuous_seconds)
 
 
+def go_read_section(bench: Bench) -> str:
+    """Reading the heap profile of Go programs."""
+    return go_read.section(bench.place)
+
+
 SECTIONS = {
     "programs": program_section,
     "valgrind": valgrind_section,
@@ -180,4 +186,8 @@ SECTIONS = {
 }
 
 # Sections that are printed when they are asked for, and are no part of the table.
-APART = {"detector": detector_section, "continuous": continuous_section}
+APART = {
+    "detector": detector_section,
+    "continuous": continuous_section,
+    "go-read": go_read_section,
+}

@@ -20,23 +20,39 @@ pub enum Linked {
     Stripped,
     /// To be loaded anywhere.
     PositionIndependent,
+    /// As packers leave them: what says where the sections are is overwritten.
+    WithoutSections,
+    /// The same of one that is to be loaded anywhere.
+    PositionIndependentWithoutSections,
 }
 
 impl Linked {
     /// All ways.
-    pub const ALL: [Linked; 4] = [
+    pub const ALL: [Linked; 6] = [
         Linked::Plainly,
         Linked::WithoutSymbols,
         Linked::Stripped,
         Linked::PositionIndependent,
+        Linked::WithoutSections,
+        Linked::PositionIndependentWithoutSections,
     ];
 
     fn flags(self) -> &'static [&'static str] {
         match self {
-            Linked::Plainly | Linked::Stripped => &[],
+            Linked::Plainly | Linked::Stripped | Linked::WithoutSections => &[],
             Linked::WithoutSymbols => &["-ldflags=-s -w"],
-            Linked::PositionIndependent => &["-buildmode=pie"],
+            Linked::PositionIndependent | Linked::PositionIndependentWithoutSections => {
+                &["-buildmode=pie"]
+            }
         }
+    }
+
+    fn has_sections(self) -> bool {
+        let without = [
+            Linked::WithoutSections,
+            Linked::PositionIndependentWithoutSections,
+        ];
+        !without.contains(&self)
     }
 }
 
@@ -87,9 +103,21 @@ fn build(files: &[&str], linked: Linked, has_c: bool) -> PathBuf {
             strip.arg(&unfinished);
             run(strip);
         }
+        if !linked.has_sections() {
+            forget_sections(&unfinished);
+        }
         std::fs::rename(unfinished, &built).expect("a finished program can be named");
     }
     built
+}
+
+/// Clears what the header of a 64-bit ELF file says of sections: e_shoff, and e_shentsize to
+/// e_shstrndx (elf(5)).
+fn forget_sections(path: &Path) {
+    let mut bytes = std::fs::read(path).expect("what was built can be read");
+    bytes[0x28..0x30].fill(0);
+    bytes[0x3a..0x40].fill(0);
+    std::fs::write(path, bytes).expect("the target directory is writable");
 }
 
 /// `go` with settings that no machine's own can change.

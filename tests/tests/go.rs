@@ -341,7 +341,8 @@ fn check_busy(readings: usize, limit: Duration) {
         for totals in readout.stacks {
             let now = (totals.born.raw_objects, totals.died.raw_objects);
             assert!(now.1 <= now.0, "reading {number}: {totals:?}");
-            let then = before.insert(totals.stack, now).unwrap_or_default();
+            let then = before.insert(totals.stack.to_vec(), now);
+            let then = then.unwrap_or_default();
             assert!(
                 then.0 <= now.0 && then.1 <= now.1,
                 "reading {number}: {then:?} {now:?}"

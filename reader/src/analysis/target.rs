@@ -6,6 +6,7 @@ use crate::analysis::{Subject, cost};
 use crate::history::{History, State};
 use crate::report::{Body, Fact, Section, Value};
 use crate::source::go::How;
+use crate::source::go::vitals::Vitals;
 use crate::source::{Bypass, Interval, Issue, Origin, Subject as About};
 
 /// The process: who it is, how it is doing, how it was sampled.
@@ -66,10 +67,39 @@ pub(crate) fn facts(history: &History) -> Vec<Fact> {
             rate => format!("the Go runtime's own heap profile, one sample in {rate} bytes"),
         };
         facts.push(Fact::new("source", "source", Value::Text(text)));
+        facts.extend(vitals(&go.vitals));
     }
     if identity.origin == Origin::Forked {
         let text = "a fork: what the parent had allocated is not in it";
         facts.push(Fact::new("origin", "origin", Value::text(text)));
+    }
+    facts
+}
+
+/// What a Go runtime said of itself, as far as that is known.
+fn vitals(vitals: &Vitals) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    let mut add = |name, title, value| facts.push(Fact::new(name, title, value));
+    if vitals.collections > 0 {
+        let count = Value::Count(vitals.collections);
+        add("go_collections", "garbage collections", count);
+        let pause = Value::Duration(vitals.last_pause_ns);
+        add("go_last_pause_ns", "last pause", pause);
+        add(
+            "go_pauses_ns",
+            "all pauses",
+            Value::Duration(vitals.pauses_ns),
+        );
+        let last = Value::Time(vitals.last_unix_ns);
+        add("go_last_collection_unix_ns", "last collection", last);
+    }
+    if vitals.goal_bytes > 0 {
+        let goal = Value::Bytes(vitals.goal_bytes);
+        add("go_goal_bytes", "next collection at", goal);
+    }
+    if vitals.goroutines > 0 {
+        let goroutines = Value::Count(vitals.goroutines);
+        add("go_goroutines", "goroutines", goroutines);
     }
     facts
 }

@@ -46,6 +46,10 @@ pub struct Counters {
     pub own_seconds: f64,
     /// Processor time of the program, as memshim saw it last.
     pub program_seconds: f64,
+    /// Garbage collections of Go runtimes.
+    pub go_collections: f64,
+    /// How long these stopped their programs.
+    pub go_pauses_seconds: f64,
     /// Bytes of blocks whose death will not be seen.
     pub untracked_bytes: f64,
     /// Blocks allocated by class of size; the last is above all limits.
@@ -69,6 +73,8 @@ impl Counters {
         let losses = losses.filter(|counter| {
             counter.subject == Subject::Loss && !counter.name.ends_with("_bytes")
         });
+        let go = history.process.identity.go.map(|go| go.vitals);
+        let go = go.unwrap_or_default();
         let mut counters = Counters {
             allocated_bytes: born.bytes as f64,
             allocated_objects: born.objects(),
@@ -78,6 +84,8 @@ impl Counters {
             // The whole cost is known only from the first look at the processor time on.
             own_seconds: history.cost.cost_ns.max(slow_ns.unwrap_or(0)) as f64 / 1e9,
             program_seconds: history.cost.cpu_ns as f64 / 1e9,
+            go_collections: go.collections as f64,
+            go_pauses_seconds: go.pauses_ns as f64 / 1e9,
             untracked_bytes: history.counter("untracked_bytes") as f64,
             losses: losses
                 .map(|counter| (counter.name, counter.value as f64))
@@ -130,6 +138,8 @@ impl Counters {
             (&mut self.samples, other.samples),
             (&mut self.own_seconds, other.own_seconds),
             (&mut self.program_seconds, other.program_seconds),
+            (&mut self.go_collections, other.go_collections),
+            (&mut self.go_pauses_seconds, other.go_pauses_seconds),
             (&mut self.untracked_bytes, other.untracked_bytes),
             (&mut self.lifetimes_seconds, other.lifetimes_seconds),
         ];

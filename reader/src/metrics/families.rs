@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod go;
 mod health;
 mod heap;
 mod sites;
@@ -111,6 +112,7 @@ pub fn families(
     [
         heap::heap(&groups),
         heap::memory(&groups),
+        go::runtimes(&groups),
         sites::sites(&groups, detail),
         sites::leaks(&groups),
         health::distributions(&groups),

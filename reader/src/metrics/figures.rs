@@ -7,6 +7,7 @@ use crate::history::{History, Site, SiteIndex, State, Sum};
 use crate::metrics::{Counters, Place};
 use crate::report::{Report, Table, Value};
 use crate::session::{Request, Session};
+use crate::source::go::vitals::Vitals;
 use crate::source::limit;
 use crate::source::resident::{self, Resident};
 
@@ -35,6 +36,8 @@ pub struct Figures {
     pub resident: Option<Resident>,
     /// Memory that it may use yet, of the limit that it will meet first, while it is alive.
     pub left_bytes: Option<u64>,
+    /// What its Go runtime says of itself, while it is alive.
+    pub go: Option<Vitals>,
     /// Mean bytes between two samples; 1 where all are recorded.
     pub interval_bytes: f64,
     /// Bytes that its segment takes.
@@ -103,6 +106,7 @@ impl Figures {
                 .then(|| limit::of(identity.pid))
                 .flatten()
                 .map(|limit| limit.left_bytes()),
+            go: identity.go.filter(|_| is_alive).map(|go| go.vitals),
             interval_bytes: history.intervals.now().bytes().unwrap_or(1) as f64,
             segment_bytes: history.stored_bytes as f64,
             issues: issues(history),

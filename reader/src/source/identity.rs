@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 
-use memshim_abi::header::{at, bypass, go, origin, state, storage, unpack};
+use memshim_abi::header::{Header, at, bypass, go, origin, state, storage, unpack};
 
 use crate::source::go::How;
+use crate::source::go::vitals::Vitals;
 use crate::source::texts::Texts;
 use crate::source::{Issues, Segment};
 
@@ -54,6 +55,8 @@ pub struct GoProfile {
     pub how: How,
     /// Mean bytes between its samples.
     pub rate_bytes: u64,
+    /// What the runtime said of itself last; 0 where that is not known.
+    pub vitals: Vitals,
 }
 
 /// The header's facts about the process.
@@ -144,19 +147,30 @@ impl Segment {
                 _ => Bypass::Unknown,
             },
             storage_errno: is_refused.then(|| header.word(at::STORAGE_ERRNO) as i32),
-            go: go_profile(header.word(at::GO), header.word(at::GO_RATE)),
+            go: go_profile(header),
         }
     }
 }
 
-fn go_profile(how: u64, rate_bytes: u64) -> Option<GoProfile> {
-    let how = match how {
+fn go_profile(header: &Header) -> Option<GoProfile> {
+    let how = match header.word(at::GO) {
         go::NONE => return None,
         go::FROM_START => How::FromStart,
         go::SWITCHED_ON => How::SwitchedOn,
         _ => How::Own,
     };
-    Some(GoProfile { how, rate_bytes })
+    Some(GoProfile {
+        how,
+        rate_bytes: header.word(at::GO_RATE),
+        vitals: Vitals {
+            collections: header.word(at::GO_COLLECTIONS),
+            last_pause_ns: header.word(at::GO_LAST_PAUSE),
+            pauses_ns: header.word(at::GO_PAUSES),
+            last_unix_ns: header.word(at::GO_LAST_COLLECTION),
+            goal_bytes: header.word(at::GO_GOAL),
+            goroutines: header.word(at::GO_GOROUTINES),
+        },
+    })
 }
 
 /// The words of a command line as /proc/PID/cmdline has it: each ends with a zero byte.

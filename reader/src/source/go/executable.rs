@@ -43,6 +43,9 @@ pub const SYMBOLS: &[&str] = &[
     "runtime.MemProfileRate",
     "runtime.text",
     "runtime.firstmoduledata",
+    "runtime.allglen",
+    "runtime.sched",
+    "runtime.allp",
     "go:func.*",
     "go.func.*",
 ];

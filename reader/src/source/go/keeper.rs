@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -190,6 +190,8 @@ impl Keeper {
         if let Some(stat) = process::stat(self.process.pid) {
             self.ledger.set(at::CPU_NS, stat.cpu_ns);
         }
+        let vitals = self.process.vitals();
+        self.ledger.note_vitals(&vitals);
         self.store()
     }
 
@@ -220,7 +222,7 @@ impl Keeper {
 
     /// Replaces the file, so that whoever reads it sees one moment and never half of another.
     fn store(&self) -> Result<(), Refusal> {
-        replace(&self.path, &self.ledger.bytes()).map_err(Refusal::Storage)
+        replace(&self.path, |file| self.ledger.write(file)).map_err(Refusal::Storage)
     }
 }
 
@@ -292,7 +294,7 @@ fn home() -> io::Result<PathBuf> {
     Err(last)
 }
 
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn replace(path: &Path, write: impl Fn(&File) -> io::Result<()>) -> io::Result<()> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     let beside = path.with_file_name(name);
@@ -303,7 +305,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .mode(0o600)
         .custom_flags(libc::O_NOFOLLOW)
         .open(&beside)
-        .and_then(|mut file| file.write_all(bytes))
+        .and_then(|file| write(&file))
         .and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
         // Half a file is of no use to anybody, and the file system may be full.

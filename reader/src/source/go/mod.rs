@@ -10,6 +10,7 @@
 //!    └ pclntab   the runtime's table of functions and lines, which no stripping removes
 //!    └ locate    where the variables are: by symbol, or by decoding functions that use them
 //! memory      the process, read without being stopped
+//!    └ vitals    its collections and its goroutines
 //!    └ buckets   the records, by the layout of that version of Go
 //!         └ profile   what they say of each call stack
 //!              └ segment   the same as a segment that every analysis can read
@@ -19,6 +20,7 @@
 
 pub mod buckets;
 pub mod executable;
+pub mod fold;
 pub mod keeper;
 pub mod layout;
 pub mod locate;
@@ -28,6 +30,7 @@ pub mod process;
 pub mod profile;
 pub mod segment;
 pub mod symbolizer;
+pub mod vitals;
 
 pub use executable::Executable;
 pub use keeper::{How, Keeper, attach};

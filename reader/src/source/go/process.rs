@@ -6,11 +6,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::source::go::buckets::{self, Walk};
+use crate::source::go::buckets::Records;
 use crate::source::go::layout::Layout;
 use crate::source::go::locate::{self, Variables};
 use crate::source::go::memory::Memory;
 use crate::source::go::profile::{Profiler, StackTotals};
+use crate::source::go::vitals::{Finder, Vitals};
 use crate::source::go::{Executable, Refusal, Symbolizer};
 
 /// How often everything is read again because a collection came in between.
@@ -35,18 +36,22 @@ pub struct Process {
     layout: Layout,
     variables: Variables,
     memory: Memory,
+    records: Records,
     profiler: Profiler,
+    vitals: Finder,
     /// The last rate that was not 0.
     known_rate: Option<u64>,
 }
 
 /// What the heap profile said at one moment.
 #[derive(Debug, Default)]
-pub struct Readout {
+pub struct Readout<'a> {
     /// Mean bytes between samples; 0 where the runtime takes none now.
     pub rate: u64,
     /// The call stacks, oldest first.
-    pub stacks: Vec<StackTotals>,
+    pub stacks: &'a [StackTotals],
+    /// Places of those that changed since the last read-out, new ones among them.
+    pub changed: Vec<usize>,
     /// Whether there were more records than are read.
     pub is_cut: bool,
 }
@@ -77,7 +82,9 @@ impl Process {
             layout,
             variables,
             memory,
+            records: Records::default(),
             profiler: Profiler::default(),
+            vitals: Finder::default(),
             known_rate: None,
         })
     }
@@ -167,13 +174,14 @@ impl Process {
         self.memory.write(address, bytes).map_err(Refusal::Memory)
     }
 
-    /// Reads the whole profile, while the program goes on.
+    /// Reads the profile, while the program goes on: what is new and what changed, since the rest is
+    /// known.
     ///
     /// # Errors
     ///
     /// [`Refusal::Off`] where nothing was ever sampled and nothing will be, and
     /// [`Refusal::Inconsistent`] where the records make no sense.
-    pub fn read_out(&mut self) -> Result<Readout, Refusal> {
+    pub fn read_out(&mut self) -> Result<Readout<'_>, Refusal> {
         let mut result = Err(Refusal::NotFound("its memory"));
         for _ in 0..READINGS_MAX {
             let before = self.cycle();
@@ -182,28 +190,42 @@ impl Process {
                 break;
             }
         }
-        result
+        let rate = result?;
+        let news = self.records.take_news();
+        self.profiler
+            .update(self.records.all(), &news, rate, self.bias, &self.symbolizer);
+        Ok(Readout {
+            rate,
+            changed: self.profiler.take_changed(),
+            stacks: self.profiler.stacks(),
+            is_cut: self.records.is_cut(),
+        })
     }
 
-    fn read_once(&mut self) -> Result<Readout, Refusal> {
+    /// Reads the records once; gives the rate at which they were made.
+    fn read_once(&mut self) -> Result<u64, Refusal> {
         let rate = self.rate()?;
         let list = self.variables.list.wrapping_add(self.bias);
-        let Walk { buckets, is_cut } = buckets::read(&mut self.memory, list, self.layout)?;
-        if rate == 0 && buckets.len() <= 1 {
+        let read = self.records.read(&mut self.memory, list, self.layout);
+        if read.is_err() {
+            // Nothing of it can be relied on, so the next reading begins at the beginning.
+            self.records = Records::default();
+            self.profiler = Profiler::default();
+        }
+        read?;
+        if rate == 0 && self.records.all().len() <= 1 {
             // One record may be there without any sampling: that of the start itself (Go 1.27).
             return Err(Refusal::Off);
         }
         // A program that stopped sampling keeps its records, which were made at the rate before.
         self.known_rate = Some(rate).filter(|rate| *rate != 0).or(self.known_rate);
-        let rate = self.known_rate.unwrap_or(USUAL_RATE);
-        let stacks = self
-            .profiler
-            .totals(&buckets, rate, self.bias, &self.symbolizer);
-        Ok(Readout {
-            rate,
-            stacks,
-            is_cut,
-        })
+        Ok(self.known_rate.unwrap_or(USUAL_RATE))
+    }
+
+    /// What the runtime says of its collections and its goroutines now.
+    pub fn vitals(&mut self) -> Vitals {
+        let executable = self.symbolizer.executable();
+        self.vitals.read(&mut self.memory, executable, self.bias)
     }
 
     /// The word that changes with every collection.

@@ -3,9 +3,11 @@
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::source::go::Symbolizer;
-use crate::source::go::buckets::{Bucket, Counts};
+use crate::source::go::buckets::{Counts, News, Record};
+use crate::source::go::fold::Fold;
 use crate::source::{OBJECT_UNIT, SIZE_BUCKETS, Totals, size_bucket};
 
 /// Packages whose functions stand between the program's code and the sample.
@@ -15,7 +17,7 @@ const RUNTIME: [&str; 2] = ["runtime.", "internal/runtime/"];
 #[derive(Debug, Clone, PartialEq)]
 pub struct StackTotals {
     /// Addresses of its calls, leaf first.
-    pub stack: Vec<u64>,
+    pub stack: Arc<[u64]>,
     /// What was allocated.
     pub born: Totals,
     /// What a collection found dead.
@@ -56,46 +58,93 @@ impl Scale {
     }
 }
 
-/// Makes stacks of records, and remembers what it learned of addresses on the way.
+/// Makes stacks of records, and remembers what it learned on the way.
 #[derive(Debug, Default)]
 pub struct Profiler {
     /// Whether the call at an address is the runtime's.
-    is_runtime: HashMap<u64, bool>,
+    is_runtime: HashMap<u64, bool, Fold>,
     /// The calls at an address that ends a stack, inlined ones first.
-    outermost: HashMap<u64, Vec<u64>>,
+    outermost: HashMap<u64, Vec<u64>, Fold>,
+    /// The stacks, oldest first, and where each of them is.
+    stacks: Vec<StackTotals>,
+    places: HashMap<Arc<[u64]>, usize, Fold>,
+    /// The records of each stack, and the stack of each record.
+    records: Vec<Vec<usize>>,
+    stack_of: Vec<usize>,
+    /// The stacks that changed since they were asked for, each once.
+    changed: Vec<usize>,
+    is_changed: Vec<bool>,
+    /// The rate that the totals are scaled by.
+    rate: u64,
 }
 
 impl Profiler {
-    /// Adds the records of each stack together; `bias` is where the executable was loaded.
-    pub fn totals(
+    /// The stacks, oldest first; none ever goes or changes its place.
+    pub fn stacks(&self) -> &[StackTotals] {
+        &self.stacks
+    }
+
+    /// Places of the stacks that changed since the last call, new ones among them.
+    pub fn take_changed(&mut self) -> Vec<usize> {
+        self.is_changed.fill(false);
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Takes over what is new of `records`; `bias` is where the executable was loaded.
+    pub fn update(
         &mut self,
-        buckets: &[Bucket],
+        records: &[Record],
+        news: &News,
         rate: u64,
         bias: u64,
         symbolizer: &Symbolizer,
-    ) -> Vec<StackTotals> {
-        let mut places: HashMap<&[u64], usize> = HashMap::new();
-        let mut all: Vec<StackTotals> = Vec::new();
-        // The oldest first, so that what is added later comes behind what was there.
-        for bucket in buckets.iter().rev() {
-            let place = *places.entry(&bucket.stack).or_insert_with(|| {
-                all.push(StackTotals {
-                    stack: self.shown(&bucket.stack, bias, symbolizer),
-                    born: Totals::default(),
-                    died: Totals::default(),
-                    published_live_bytes: 0,
-                    sizes: [0; SIZE_BUCKETS],
-                });
-                all.len() - 1
-            });
-            all[place].add(bucket, rate);
+    ) {
+        let mut shown = Vec::new();
+        // A table that grows by and by looks at every stack in it again each time.
+        self.places.reserve(news.stacks().len());
+        self.stacks.reserve(news.stacks().len());
+        for stack in news.stacks() {
+            self.show(stack, bias, symbolizer, &mut shown);
+            let place = self.place_of(&shown);
+            self.records[place].push(self.stack_of.len());
+            self.stack_of.push(place);
+            self.note_change(place);
         }
-        merge(all)
+        for record in &news.changed {
+            self.note_change(self.stack_of[*record]);
+        }
+        if rate != self.rate {
+            self.rate = rate;
+            (0..self.stacks.len()).for_each(|place| self.note_change(place));
+        }
+        for place in &self.changed {
+            let records = self.records[*place].iter().map(|record| &records[*record]);
+            self.stacks[*place].sum(records, rate);
+        }
+    }
+
+    fn note_change(&mut self, place: usize) {
+        if !std::mem::replace(&mut self.is_changed[place], true) {
+            self.changed.push(place);
+        }
+    }
+
+    /// The place of a stack, a new one if it is not known.
+    fn place_of(&mut self, stack: &[u64]) -> usize {
+        if let Some(place) = self.places.get(stack) {
+            return *place;
+        }
+        let (place, stack) = (self.stacks.len(), Arc::<[u64]>::from(stack));
+        self.places.insert(Arc::clone(&stack), place);
+        self.stacks.push(StackTotals::of(stack));
+        self.records.push(Vec::new());
+        self.is_changed.push(false);
+        place
     }
 
     /// A stack as people want it, and as Go's own profiles have it: without the runtime's calls at
     /// its leaf, unless there is nothing else, and with all calls that were inlined into its last.
-    fn shown(&mut self, stack: &[u64], bias: u64, symbolizer: &Symbolizer) -> Vec<u64> {
+    fn show(&mut self, stack: &[u64], bias: u64, symbolizer: &Symbolizer, shown: &mut Vec<u64>) {
         let leading = stack
             .iter()
             .take_while(|address| self.is_runtime(**address, bias, symbolizer))
@@ -104,16 +153,19 @@ impl Profiler {
             Some(rest) if !rest.is_empty() => rest,
             _ => stack,
         };
-        let mut shown = kept.to_vec();
-        if let Some(last) = shown.pop() {
-            let calls = self.outermost.entry(last).or_insert_with(|| {
-                let in_file = last.wrapping_sub(bias).wrapping_sub(1);
-                let calls = symbolizer.calls(in_file).into_iter();
-                calls.map(|call| call.wrapping_add(bias + 1)).collect()
-            });
-            shown.extend_from_slice(calls);
-        }
-        shown
+        shown.clear();
+        let Some((last, inner)) = kept.split_last() else {
+            return;
+        };
+        shown.extend_from_slice(inner);
+        let calls = self.outermost.entry(*last).or_insert_with(|| {
+            let in_file = last.wrapping_sub(bias).wrapping_sub(1);
+            let calls = symbolizer.calls(in_file).into_iter();
+            calls
+                .map(|call| call.wrapping_add(bias).wrapping_add(1))
+                .collect()
+        });
+        shown.extend_from_slice(calls);
     }
 
     fn is_runtime(&mut self, address: u64, bias: u64, symbolizer: &Symbolizer) -> bool {
@@ -126,50 +178,33 @@ impl Profiler {
 }
 
 impl StackTotals {
-    fn add(&mut self, bucket: &Bucket, rate: u64) {
-        let size_bytes = bucket.size_bytes;
-        let scale = Scale::of(size_bytes, rate);
-        let before = self.born.objects;
-        scale.add(&mut self.born, bucket.newest.allocated, size_bytes);
-        scale.add(&mut self.died, bucket.newest.freed, size_bytes);
-        self.sizes[size_bucket(size_bytes)] += self.born.objects - before;
-        let Counts { allocated, freed } = bucket.published;
-        let mut published = Totals::default();
-        scale.add(&mut published, allocated.saturating_sub(freed), size_bytes);
-        self.published_live_bytes = self.published_live_bytes.saturating_add(published.bytes);
+    /// A stack that has allocated nothing.
+    pub fn of(stack: Arc<[u64]>) -> StackTotals {
+        StackTotals {
+            stack,
+            born: Totals::default(),
+            died: Totals::default(),
+            published_live_bytes: 0,
+            sizes: [0; SIZE_BUCKETS],
+        }
     }
 
-    fn absorb(&mut self, other: &StackTotals) {
-        for (sum, part) in [(&mut self.born, &other.born), (&mut self.died, &other.died)] {
-            sum.objects = sum.objects.saturating_add(part.objects);
-            sum.bytes = sum.bytes.saturating_add(part.bytes);
-            sum.raw_objects = sum.raw_objects.saturating_add(part.raw_objects);
-            sum.raw_bytes = sum.raw_bytes.saturating_add(part.raw_bytes);
-            sum.objects_variance += part.objects_variance;
-            sum.bytes_variance += part.bytes_variance;
-        }
-        let published = other.published_live_bytes;
-        self.published_live_bytes = self.published_live_bytes.saturating_add(published);
-        for (sum, part) in self.sizes.iter_mut().zip(other.sizes) {
-            *sum = sum.saturating_add(part);
-        }
-    }
-}
-
-/// Adds stacks together that differed only in what is not shown.
-fn merge(all: Vec<StackTotals>) -> Vec<StackTotals> {
-    let mut places: HashMap<Vec<u64>, usize> = HashMap::new();
-    let mut merged: Vec<StackTotals> = Vec::new();
-    for totals in all {
-        match places.get(&totals.stack) {
-            Some(place) => merged[*place].absorb(&totals),
-            None => {
-                places.insert(totals.stack.clone(), merged.len());
-                merged.push(totals);
-            }
+    /// Adds its records together.
+    fn sum<'a>(&mut self, records: impl Iterator<Item = &'a Record>, rate: u64) {
+        *self = StackTotals::of(Arc::clone(&self.stack));
+        for record in records {
+            let size_bytes = record.size_bytes;
+            let scale = Scale::of(size_bytes, rate);
+            let before = self.born.objects;
+            scale.add(&mut self.born, record.newest.allocated, size_bytes);
+            scale.add(&mut self.died, record.newest.freed, size_bytes);
+            self.sizes[size_bucket(size_bytes)] += self.born.objects - before;
+            let Counts { allocated, freed } = record.published;
+            let mut published = Totals::default();
+            scale.add(&mut published, allocated.saturating_sub(freed), size_bytes);
+            self.published_live_bytes = self.published_live_bytes.saturating_add(published.bytes);
         }
     }
-    merged
 }
 
 #[cfg(test)]

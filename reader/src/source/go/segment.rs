@@ -8,8 +8,13 @@
 
 mod room;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use memshim_abi::header::{self, Attach, at, go};
@@ -22,8 +27,13 @@ use memshim_abi::timeline::{self, POINT_WORDS, Point};
 use memshim_abi::weight::Interval;
 use memshim_abi::{AtomicU64, WORD_BYTES, Words, threads};
 
+use crate::source::Totals;
+use crate::source::go::fold::Fold;
 use crate::source::go::process::Readout;
 use crate::source::go::profile::StackTotals;
+
+/// Words of a segment that are written at once.
+const PIECE_WORDS: usize = 8 << 10;
 
 /// The least time between two moments that sites remember, until there are too many.
 const MOMENT_NS: u64 = 1_000_000_000;
@@ -67,30 +77,81 @@ pub struct Description {
 pub struct Ledger {
     words: Vec<AtomicU64>,
     /// The stacks that have a row.
-    known: HashMap<Vec<u64>, Known>,
+    known: Vec<Known>,
+    /// Which of them a stack is.
+    places: HashMap<Arc<[u64]>, usize, Fold>,
+    /// Which of them those of the last read-out are, as far as that was looked up.
+    order: Vec<usize>,
+    /// The sums of all that is known.
+    sums: Sums,
 }
 
 /// What is remembered of a stack beside its row.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Known {
+    stack: Arc<[u64]>,
     row: u64,
-    born_objects: u64,
     last_ticks: u64,
+    born_objects: u64,
+    sums: Sums,
+}
+
+/// What is added up over all stacks.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    live_bytes: i64,
+    live_objects: i64,
+    allocated_bytes: u64,
+    sampled: u64,
+}
+
+impl Sums {
+    fn of(born: &Totals, died: &Totals) -> Sums {
+        Sums {
+            live_bytes: born.bytes.saturating_sub(died.bytes) as i64,
+            live_objects: born.objects.saturating_sub(died.objects) as i64,
+            allocated_bytes: born.bytes,
+            sampled: born.raw_objects,
+        }
+    }
+
+    /// Puts what is true now in the place of what was true before.
+    fn replace(&mut self, before: Sums, now: Sums) {
+        let signed = |sum: i64, before: i64, now: i64| sum.wrapping_sub(before).wrapping_add(now);
+        let count = |sum: u64, before: u64, now: u64| sum.wrapping_sub(before).wrapping_add(now);
+        *self = Sums {
+            live_bytes: signed(self.live_bytes, before.live_bytes, now.live_bytes),
+            live_objects: signed(self.live_objects, before.live_objects, now.live_objects),
+            allocated_bytes: count(
+                self.allocated_bytes,
+                before.allocated_bytes,
+                now.allocated_bytes,
+            ),
+            sampled: count(self.sampled, before.sampled, now.sampled),
+        };
+    }
 }
 
 impl Ledger {
     /// A segment of which nothing was read yet.
     pub fn new(about: &Description) -> Ledger {
-        let mut ledger = Ledger {
-            words: Vec::new(),
-            known: HashMap::new(),
-        };
+        let mut ledger = Ledger::of_words(Vec::new());
         ledger.begin(about);
         ledger.note_rate(about.rate, about.monotonic_ns);
         // Row 0 stands for stacks without a row, of which there are none here.
-        ledger.make_site(&[], about.monotonic_ns);
+        ledger.make_site(&Arc::from([]), about.monotonic_ns);
         header::publish(&ledger.words);
         ledger
+    }
+
+    fn of_words(words: Vec<AtomicU64>) -> Ledger {
+        Ledger {
+            words,
+            known: Vec::new(),
+            places: HashMap::default(),
+            order: Vec::new(),
+            sums: Sums::default(),
+        }
     }
 
     /// The segment that an earlier read-out left; `None` where it is none.
@@ -107,14 +168,48 @@ impl Ledger {
             header.region(Region::Frames),
         )?;
         let is_go = header.word(at::GO) != go::NONE;
-        let words = words.into_iter().map(AtomicU64::new).collect();
-        is_go.then_some(Ledger { words, known })
+        let mut ledger = Ledger::of_words(words.into_iter().map(AtomicU64::new).collect());
+        known.into_iter().for_each(|known| ledger.remember(known));
+        is_go.then_some(ledger)
+    }
+
+    fn remember(&mut self, known: Known) {
+        self.sums.replace(Sums::default(), known.sums);
+        self.places
+            .insert(Arc::clone(&known.stack), self.known.len());
+        self.known.push(known);
     }
 
     /// The bytes, as they stand in a file.
+    #[cfg(test)]
     pub fn bytes(&self) -> Vec<u8> {
         let words = self.words.iter().map(|word| word.load(Ordering::Relaxed));
         words.flat_map(u64::to_le_bytes).collect()
+    }
+
+    /// Writes the bytes to an empty file, of which what nothing is in stays a hole.
+    ///
+    /// # Errors
+    ///
+    /// Those of the kernel, such as a full file system.
+    pub fn write(&self, file: &File) -> io::Result<()> {
+        file.set_len(self.words.len() as u64 * WORD_BYTES)?;
+        let mut bytes = [0; PIECE_WORDS * WORD_BYTES as usize];
+        let mut offset = 0;
+        for piece in self.words.chunks(PIECE_WORDS) {
+            let mut any = 0;
+            for (to, word) in bytes.as_chunks_mut().0.iter_mut().zip(piece) {
+                let word = word.load(Ordering::Relaxed);
+                any |= word;
+                *to = word.to_le_bytes();
+            }
+            let len = piece.len() * WORD_BYTES as usize;
+            if any != 0 {
+                file.write_all_at(&bytes[..len], offset)?;
+            }
+            offset += len as u64;
+        }
+        Ok(())
     }
 
     /// A word of its header.
@@ -158,79 +253,103 @@ impl Ledger {
     }
 
     /// Takes over what the runtime says now.
-    pub fn update(&mut self, readout: &Readout, now_ticks: u64) {
+    pub fn update(&mut self, readout: &Readout<'_>, now_ticks: u64) {
         let now_ticks = now_ticks.max(self.word(at::HEARTBEAT) + 1);
         self.make_room(readout);
         self.note_rate(readout.rate, now_ticks);
-        let moment = self.next_moment(now_ticks);
-        let (mut bytes, mut objects, mut allocated_bytes, mut sampled) = (0_i64, 0_i64, 0_u64, 0);
-        for totals in &readout.stacks {
-            let (born, died) = (&totals.born, &totals.died);
-            bytes += born.bytes.saturating_sub(died.bytes) as i64;
-            objects += born.objects.saturating_sub(died.objects) as i64;
-            allocated_bytes = allocated_bytes.saturating_add(born.bytes);
-            sampled += born.raw_objects;
-            self.update_site(totals, moment, now_ticks);
+        for place in &readout.changed {
+            if let Some(totals) = readout.stacks.get(*place) {
+                self.update_site(*place, totals, now_ticks);
+            }
         }
+        if let Some(moment) = self.next_moment(now_ticks) {
+            self.note_moment(readout, moment);
+        }
+        let sums = self.sums;
         if let Some(heap) = peak::heap(&self.words) {
             let by = Change {
-                bytes: bytes.wrapping_sub(self.word(at::LIVE_BYTES) as i64),
-                objects: objects.wrapping_sub(self.word(at::LIVE_OBJECTS) as i64),
+                bytes: sums
+                    .live_bytes
+                    .wrapping_sub(self.word(at::LIVE_BYTES) as i64),
+                objects: sums
+                    .live_objects
+                    .wrapping_sub(self.word(at::LIVE_OBJECTS) as i64),
             };
             peak::change(heap, None, by, now_ticks);
         }
         if let Some(row) = self.row::<{ threads::THREAD_WORDS }>(Region::Threads, 0) {
-            row[threads::at::BYTES].store(allocated_bytes, Ordering::Relaxed);
-            row[threads::at::SAMPLED].store(sampled, Ordering::Relaxed);
+            row[threads::at::BYTES].store(sums.allocated_bytes, Ordering::Relaxed);
+            row[threads::at::SAMPLED].store(sums.sampled, Ordering::Relaxed);
         }
         self.append_point(&Point {
             ticks: now_ticks,
-            live_bytes: bytes,
-            live_objects: objects,
-            asked_bytes: allocated_bytes,
+            live_bytes: sums.live_bytes,
+            live_objects: sums.live_objects,
+            asked_bytes: sums.allocated_bytes,
         });
         self.set(at::HEARTBEAT, now_ticks);
     }
 
-    fn update_site(&mut self, totals: &StackTotals, moment: Option<usize>, now_ticks: u64) {
-        if !self.known.contains_key(&totals.stack) {
-            self.make_site(&totals.stack, now_ticks);
-        }
-        let Some(known) = self.known.get_mut(&totals.stack) else {
+    /// Which of the known stacks that of a read-out is.
+    fn place_of(&self, place: usize, stack: &Arc<[u64]>) -> Option<usize> {
+        // Read-outs of one process have the same stacks in the same places.
+        let likely = self.order.get(place).copied();
+        let is_it = |known: &Known| Arc::ptr_eq(&known.stack, stack);
+        likely
+            .filter(|likely| self.known.get(*likely).is_some_and(is_it))
+            .or_else(|| self.places.get(stack).copied())
+    }
+
+    fn update_site(&mut self, place: usize, totals: &StackTotals, now_ticks: u64) {
+        let known = match self.place_of(place, &totals.stack) {
+            Some(known) => Some(known),
+            None => self.make_site(&totals.stack, now_ticks),
+        };
+        let Some(index) = known else {
             return;
         };
-        if known.born_objects != totals.born.objects {
-            known.born_objects = totals.born.objects;
+        self.order.resize(self.order.len().max(place + 1), index);
+        self.order[place] = index;
+        let (born, died) = (&totals.born, &totals.died);
+        let (now, known) = (Sums::of(born, died), &mut self.known[index]);
+        self.sums.replace(known.sums, now);
+        known.sums = now;
+        known.stack = Arc::clone(&totals.stack);
+        if known.born_objects != born.objects {
+            known.born_objects = born.objects;
             known.last_ticks = now_ticks;
         }
-        let known = *known;
-        let Some(site) = self.row(Region::Sites, known.row) else {
+        let (row, last_ticks) = (known.row, known.last_ticks);
+        let Some(site) = self.row(Region::Sites, row) else {
             return;
         };
         if let Some(heap) = peak::heap(&self.words) {
             peak::keep(heap, site);
         }
-        let (born, died) = (&totals.born, &totals.died);
-        sites::set_sampled(site, born, died, &totals.sizes, known.last_ticks);
-        if let Some(word) = moment.and_then(|moment| sites::moments(site).get(moment)) {
-            word.store(totals.published_live_bytes, Ordering::Relaxed);
+        sites::set_sampled(site, born, died, &totals.sizes, last_ticks);
+    }
+
+    /// Notes of every stack what is live, as that of a moment.
+    fn note_moment(&self, readout: &Readout<'_>, moment: usize) {
+        for (place, totals) in readout.stacks.iter().enumerate() {
+            let known = self.place_of(place, &totals.stack);
+            let site = known.and_then(|known| self.row(Region::Sites, self.known[known].row));
+            if let Some(word) = site.and_then(|site| sites::moments(site).get(moment)) {
+                word.store(totals.published_live_bytes, Ordering::Relaxed);
+            }
         }
     }
 
     /// Gives a stack a row, unless there is no room left.
-    fn make_site(&mut self, stack: &[u64], now_ticks: u64) {
+    fn make_site(&mut self, stack: &Arc<[u64]>, now_ticks: u64) -> Option<usize> {
         let frames = kept_frames(stack);
-        let Some(first) = self.claim(Region::Frames, frames.len() as u64) else {
-            return;
-        };
-        for (row, address) in (first..).zip(&frames) {
-            if let Some([word]) = self.row(Region::Frames, row) {
-                word.store(*address, Ordering::Relaxed);
-            }
+        let first = self.claim(Region::Frames, frames.len() as u64)?;
+        let rows = self.table(Region::Frames)?;
+        let rows = rows.span(first, frames.len() as u64)?;
+        for (word, address) in rows.iter().zip(frames.iter()) {
+            word.store(*address, Ordering::Relaxed);
         }
-        let Some(row) = self.claim(Region::Sites, 1) else {
-            return;
-        };
+        let row = self.claim(Region::Sites, 1)?;
         let mut hasher = DefaultHasher::new();
         frames.hash(&mut hasher);
         let is_elided = frames.len() < stack.len();
@@ -247,12 +366,14 @@ impl Ledger {
         if let Some(site) = self.row(Region::Sites, row) {
             sites::publish(site, &identity);
         }
-        let known = Known {
+        self.remember(Known {
+            stack: Arc::clone(stack),
             row,
-            born_objects: 0,
             last_ticks: now_ticks,
-        };
-        self.known.insert(stack.to_vec(), known);
+            born_objects: 0,
+            sums: Sums::default(),
+        });
+        Some(self.known.len() - 1)
     }
 
     fn append_point(&self, point: &Point) {
@@ -318,7 +439,7 @@ impl Ledger {
         if let Some(ticks) = self.words.get(at::GO_TICKS..at::GO_TICKS + go::MOMENTS_MAX) {
             halve(ticks);
         }
-        for known in self.known.values() {
+        for known in &self.known {
             if let Some(site) = self.row(Region::Sites, known.row) {
                 halve(sites::moments(site));
             }
@@ -328,34 +449,30 @@ impl Ledger {
 }
 
 /// The frames of a stack that are kept: all, or its two ends where it is too deep.
-fn kept_frames(stack: &[u64]) -> Vec<u64> {
+fn kept_frames(stack: &[u64]) -> Cow<'_, [u64]> {
     if stack.len() <= FRAMES_MAX {
-        return stack.to_vec();
+        return Cow::Borrowed(stack);
     }
     let half = FRAMES_MAX / 2;
-    [&stack[..half], &stack[stack.len() - half..]].concat()
+    Cow::Owned([&stack[..half], &stack[stack.len() - half..]].concat())
 }
 
 /// Every stack of a segment with its row; `None` where one cannot be read.
-fn known_stacks(
-    words: &[u64],
-    sites: RegionShape,
-    frames: RegionShape,
-) -> Option<HashMap<Vec<u64>, Known>> {
-    let mut known = HashMap::new();
-    for row in 0..sites.rows {
+fn known_stacks(words: &[u64], sites: RegionShape, frames: RegionShape) -> Option<Vec<Known>> {
+    let known = |row| {
         let site = sites::read(words, sites, row)?;
         let depth = usize::from(site.identity.depth).min(FRAMES_MAX);
         let mut stack = vec![0; depth];
         words.copy(frames.row(site.identity.first_frame.into()), &mut stack);
-        let entry = Known {
+        Some(Known {
+            stack: stack.into(),
             row,
-            born_objects: site.born.objects,
             last_ticks: site.last_ticks,
-        };
-        known.insert(stack, entry);
-    }
-    Some(known)
+            born_objects: site.born.objects,
+            sums: Sums::of(&site.born, &site.died),
+        })
+    };
+    (0..sites.rows).map(known).collect()
 }
 
 #[cfg(test)]

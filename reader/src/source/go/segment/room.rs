@@ -13,6 +13,7 @@ use memshim_abi::{AtomicU64, PAGE_BYTES, WORD_BYTES, threads};
 
 use crate::source::go::process::Readout;
 use crate::source::go::segment::{Description, Ledger};
+use crate::source::go::vitals::Vitals;
 
 /// Texts of a segment: the executable's path, the module's path and the command line.
 const TEXT_ROWS: u64 = 3 * STRING_BYTES_MAX as u64 / WORD_BYTES;
@@ -91,14 +92,16 @@ impl Ledger {
     }
 
     /// Makes sure that every stack of a read-out finds room.
-    pub(super) fn make_room(&mut self, readout: &Readout) {
-        let new = readout
-            .stacks
-            .iter()
-            .filter(|it| !self.known.contains_key(&it.stack));
-        let (sites, frames) = new.fold((0, 0), |(sites, frames), totals| {
+    pub(super) fn make_room(&mut self, readout: &Readout<'_>) {
+        let changed = readout.changed.iter();
+        let changed = changed.filter_map(|place| Some((*place, readout.stacks.get(*place)?)));
+        let new = changed.filter(|(place, it)| self.place_of(*place, &it.stack).is_none());
+        let (sites, frames) = new.fold((0, 0), |(sites, frames), (_, totals)| {
             (sites + 1, frames + totals.stack.len() as u64)
         });
+        self.known.reserve(sites as usize);
+        // A table that grows by and by looks at every stack in it again each time.
+        self.places.reserve(sites as usize);
         let needed = |region, more: u64| {
             let table = self.table(region);
             let (used, capacity) = table.map_or((0, 0), |it| (it.used(), it.capacity()));
@@ -107,7 +110,7 @@ impl Ledger {
         let (sites, sites_before) = needed(Region::Sites, sites);
         let (frames, frames_before) = needed(Region::Frames, frames);
         if sites > sites_before || frames > frames_before {
-            let larger = |needed: u64, before: u64| before.max(needed + needed / 2);
+            let larger = |needed: u64, before: u64| before.max(needed + needed / 4);
             self.lay_out(larger(sites, sites_before), larger(frames, frames_before));
         }
     }
@@ -139,6 +142,19 @@ impl Ledger {
                 to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
             }
         }
+    }
+
+    /// Takes over what is known of a runtime; what is not known now stays as it was, but for what
+    /// may be gone.
+    pub fn note_vitals(&self, vitals: &Vitals) {
+        if vitals.collections > 0 {
+            self.set(at::GO_COLLECTIONS, vitals.collections);
+            self.set(at::GO_LAST_PAUSE, vitals.last_pause_ns);
+            self.set(at::GO_PAUSES, vitals.pauses_ns);
+            self.set(at::GO_LAST_COLLECTION, vitals.last_unix_ns);
+        }
+        self.set(at::GO_GOAL, vitals.goal_bytes);
+        self.set(at::GO_GOROUTINES, vitals.goroutines);
     }
 
     pub(super) fn table(&self, region: Region) -> Option<Table<'_>> {

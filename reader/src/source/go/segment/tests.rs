@@ -6,7 +6,7 @@ use super::*;
 use crate::analysis::{self, Subject};
 use crate::history::{History, Site};
 use crate::recording::columns::{Columns, Meaning};
-use crate::source::{Image, OBJECT_UNIT, SIZE_BUCKETS, Segment, Totals, size_bucket};
+use crate::source::{Image, OBJECT_UNIT, Segment, Totals, size_bucket};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -35,24 +35,23 @@ fn totals(blocks: u64) -> Totals {
     }
 }
 
-/// A read-out with these blocks allocated and freed, a stack each.
-fn readout(blocks: &[(u64, u64)]) -> Readout {
+/// Takes over a read-out with these blocks allocated and freed, a stack each.
+fn update(ledger: &mut Ledger, blocks: &[(u64, u64)], ticks: u64) {
     let stacks = (0..).zip(blocks).map(|(number, (born, died))| {
-        let mut sizes = [0; SIZE_BUCKETS];
-        sizes[size_bucket(100)] = born * OBJECT_UNIT;
-        StackTotals {
-            stack: vec![0x40_1000 + number, 0x40_2000],
-            born: totals(*born),
-            died: totals(*died),
-            published_live_bytes: (born - died) * 100,
-            sizes,
-        }
+        let mut stack = StackTotals::of([0x40_1000 + number, 0x40_2000].into());
+        (stack.born, stack.died) = (totals(*born), totals(*died));
+        stack.published_live_bytes = (born - died) * 100;
+        stack.sizes[size_bucket(100)] = born * OBJECT_UNIT;
+        stack
     });
-    Readout {
+    let stacks: Vec<StackTotals> = stacks.collect();
+    let readout = Readout {
         rate: 1,
-        stacks: stacks.collect(),
+        stacks: &stacks,
+        changed: (0..stacks.len()).collect(),
         is_cut: false,
-    }
+    };
+    ledger.update(&readout, ticks);
 }
 
 fn history(ledger: &Ledger) -> History {
@@ -72,7 +71,7 @@ fn live(history: &History) -> Vec<u128> {
 #[test]
 fn every_site_of_a_read_out_is_in_the_segment() {
     let mut ledger = Ledger::new(&about());
-    ledger.update(&readout(&[(10, 4), (7, 0)]), 11 * SECOND);
+    update(&mut ledger, &[(10, 4), (7, 0)], 11 * SECOND);
     let history = history(&ledger);
     assert_eq!(live(&history), [600, 700]);
     assert_eq!(history.process.identity.program(), "server");
@@ -87,7 +86,7 @@ fn every_site_of_a_read_out_is_in_the_segment() {
 #[test]
 fn every_analysis_has_an_answer_or_says_why_it_has_none() {
     let mut ledger = Ledger::new(&about());
-    ledger.update(&readout(&[(10, 4), (7, 0)]), 11 * SECOND);
+    update(&mut ledger, &[(10, 4), (7, 0)], 11 * SECOND);
     let history = history(&ledger);
     let without = ["lifetimes", "threads", "patterns", "resident"];
     for entry in analysis::ANALYSES {
@@ -101,11 +100,11 @@ fn every_analysis_has_an_answer_or_says_why_it_has_none() {
 #[test]
 fn a_segment_grows_and_keeps_what_it_knew() {
     let mut ledger = Ledger::new(&about());
-    ledger.update(&readout(&[(10, 0)]), 11 * SECOND);
+    update(&mut ledger, &[(10, 0)], 11 * SECOND);
     let many: Vec<(u64, u64)> = (0..5_000).map(|number| (number + 20, 1)).collect();
-    ledger.update(&readout(&many), 12 * SECOND);
+    update(&mut ledger, &many, 12 * SECOND);
     let mut again = Ledger::of_bytes(&ledger.bytes()).expect("a segment");
-    again.update(&readout(&many[..4_999]), 13 * SECOND);
+    update(&mut again, &many[..4_999], 13 * SECOND);
     let history = history(&again);
     assert_eq!(history.sites.all.len(), 5_000);
     assert_eq!(history.sites.all[0].identity.made_ticks, 11 * SECOND);
@@ -113,9 +112,44 @@ fn a_segment_grows_and_keeps_what_it_knew() {
 }
 
 #[test]
+fn what_did_not_change_stays_and_counts() {
+    let mut ledger = Ledger::new(&about());
+    update(&mut ledger, &[(10, 4), (7, 0)], 11 * SECOND);
+    let mut stack = StackTotals::of([0x40_1001, 0x40_2000].into());
+    stack.born = totals(9);
+    let readout = Readout {
+        rate: 1,
+        stacks: &[stack.clone(), stack],
+        // The stack moved, and what stands in its old place is not said to be new.
+        changed: vec![1],
+        is_cut: false,
+    };
+    ledger.update(&readout, 12 * SECOND);
+    let history = history(&ledger);
+    assert_eq!(live(&history), [600, 900]);
+    assert_eq!(history.threads[0].bytes, 1_900);
+    assert_eq!(history.peak.bytes, 1_500);
+}
+
+#[test]
+fn a_file_has_the_bytes_and_holes_where_nothing_is() {
+    use std::os::unix::fs::MetadataExt;
+    let mut ledger = Ledger::new(&about());
+    let many: Vec<(u64, u64)> = (0..5_000).map(|number| (number + 20, 1)).collect();
+    update(&mut ledger, &many, 11 * SECOND);
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    ledger.write(file.as_file()).expect("a file can be written");
+    let found = std::fs::read(file.path()).expect("a file");
+    assert_eq!(found.len() as u64, ledger.word(at::SEGMENT_BYTES));
+    assert!(found == ledger.bytes(), "the file is another segment");
+    let taken = file.as_file().metadata().expect("a file").blocks() * 512;
+    assert!(taken < found.len() as u64, "{taken} of {}", found.len());
+}
+
+#[test]
 fn a_recording_gives_the_segment_back() {
     let mut ledger = Ledger::new(&about());
-    ledger.update(&readout(&[(10, 4), (7, 0)]), 11 * SECOND);
+    update(&mut ledger, &[(10, 4), (7, 0)], 11 * SECOND);
     let bytes = ledger.bytes();
     let segment = Segment::from_bytes(Path::new("1-1-0.seg"), &bytes).expect("a good segment");
     let image = Image::of(&segment, usize::MAX).expect("nothing is too much");
@@ -132,7 +166,7 @@ fn the_peak_is_that_of_the_largest_read_out() {
         (2, [(50, 0), (5, 5)]),
         (3, [(50, 45), (9, 5)]),
     ] {
-        ledger.update(&readout(&blocks), (10 + second) * SECOND);
+        update(&mut ledger, &blocks, (10 + second) * SECOND);
     }
     let history = history(&ledger);
     assert_eq!(
@@ -148,7 +182,7 @@ fn the_peak_is_that_of_the_largest_read_out() {
 fn sites_remember_moments_evenly_however_long_it_takes() {
     let mut ledger = Ledger::new(&about());
     for second in 1..=1_000 {
-        ledger.update(&readout(&[(second, 0)]), (10 + second) * SECOND);
+        update(&mut ledger, &[(second, 0)], (10 + second) * SECOND);
     }
     let history = history(&ledger);
     let moments = &history.moments;
