@@ -8,6 +8,9 @@ use crate::source::go::Symbolizer;
 use crate::source::go::buckets::{Bucket, Counts};
 use crate::source::{OBJECT_UNIT, SIZE_BUCKETS, Totals, size_bucket};
 
+/// Where every goroutine begins, which Go's own tools leave out.
+const OUTERMOST: &str = "runtime.goexit";
+
 /// Packages whose functions stand between the program's code and the sample.
 const RUNTIME: [&str; 2] = ["runtime.", "internal/runtime/"];
 
@@ -94,7 +97,8 @@ impl Profiler {
     }
 
     /// A stack as people want it, and as Go's own profiles have it: without the runtime's calls at
-    /// its leaf, unless there is nothing else, and with all calls that were inlined into its last.
+    /// its leaf and without where goroutines begin, unless there is nothing else, and with all
+    /// calls that were inlined into its last.
     fn shown(&mut self, stack: &[u64], bias: u64, symbolizer: &Symbolizer) -> Vec<u64> {
         let leading = stack
             .iter()
@@ -108,17 +112,26 @@ impl Profiler {
         if let Some(last) = shown.pop() {
             let calls = self.outermost.entry(last).or_insert_with(|| {
                 let in_file = last.wrapping_sub(bias).wrapping_sub(1);
+                let line = symbolizer.line(in_file);
+                if line.is_some_and(|line| line.function == OUTERMOST) {
+                    return Vec::new();
+                }
                 let calls = symbolizer.calls(in_file).into_iter();
                 calls.map(|call| call.wrapping_add(bias + 1)).collect()
             });
             shown.extend_from_slice(calls);
+            if shown.is_empty() {
+                shown.push(last);
+            }
         }
         shown
     }
 
+    /// Asked of the address itself and not of the call before it, since Go does so here: where the
+    /// runtime calls what it keeps for another package, that makes a difference.
     fn is_runtime(&mut self, address: u64, bias: u64, symbolizer: &Symbolizer) -> bool {
         *self.is_runtime.entry(address).or_insert_with(|| {
-            let line = symbolizer.line(address.wrapping_sub(bias).wrapping_sub(1));
+            let line = symbolizer.line(address.wrapping_sub(bias));
             let begins = |name: &str| RUNTIME.iter().any(|package| name.starts_with(package));
             line.is_some_and(|line| begins(&line.function))
         })
