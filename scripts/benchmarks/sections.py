@@ -7,6 +7,8 @@ from dataclasses import replace
 import callgrind
 import continuous
 import detector
+import go_latency
+import go_toolchains
 import machine
 import micro
 import promises
@@ -37,13 +39,14 @@ class Bench:
         self.settings = all_settings(place)
         present, self.missing = all_programs(place)
         self.programs = [program for program in present if only in program.name]
-        if not self.programs:
-            raise SystemExit(f"bench: no program has a name with {only!r} in it")
+        self.only = only
 
     def document(self, names: list[str]) -> str:
         """The sections, each under its heading."""
         head = f"Measured by `scripts/bench`: {machine.description()}."
         if any(name in SECTIONS for name in names):
+            if not self.programs:
+                raise SystemExit(f"bench: no program has a name with {self.only!r} in it")
             head += f"\n\n{METHOD}"
         parts = []
         for name in names:
@@ -171,6 +174,14 @@ def continuous_section(bench: Bench) -> str:
     return continuous.section(bench.place, bench.plan.continuous_seconds)
 
 
+def go_section(bench: Bench) -> str:
+    """Every Go toolchain, and what a Go program notices of being read."""
+    artefacts = bench.place.reader.parent
+    is_quick = bench.plan.is_quick
+    toolchains = go_toolchains.section(artefacts, bench.only, is_quick)
+    return f"{toolchains}\n\n{go_latency.section(bench.place, bench.plan.go_rounds)}"
+
+
 SECTIONS = {
     "programs": program_section,
     "valgrind": valgrind_section,
@@ -180,4 +191,4 @@ SECTIONS = {
 }
 
 # Sections that are printed when they are asked for, and are no part of the table.
-APART = {"detector": detector_section, "continuous": continuous_section}
+APART = {"detector": detector_section, "continuous": continuous_section, "go": go_section}
