@@ -1,10 +1,11 @@
 //! The heap profile that a Go program writes of itself, as `go tool pprof` shows it, is what we say
 //! of the same process: stack by stack, every function, file and line, and every figure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 
-use memshim_tests::go::{Linked, command, go_program, toolchain};
+use memshim_tests::go::{Linked, go_program, toolchain};
 use memshim_tests::{Answer, Scene, find_installed, skip};
 
 /// A function, its file and its line.
@@ -50,12 +51,14 @@ fn names_lines_and_figures_are_those_of_go_tool_pprof() {
         check_same(&written, &sites(&answer), &format!("{linked:?}, JSON"));
         let exported = profile(&exported, &scene);
         check_same(&written, &exported, &format!("{linked:?}, export"));
+        // Before Go 1.21 the first moments of a program pass unseen, so of stacks that allocate only
+        // then some may be missing.
         let twin = unwritten(linked);
-        let is_there = |profile: &Profile| {
-            let stacks = profile.keys().filter(|stack| is_of_main(stack));
-            stacks.cloned().collect::<BTreeSet<Stack>>()
-        };
-        assert_eq!(is_there(&twin), is_there(&written), "{linked:?}");
+        let of_main: Vec<&Stack> = twin.keys().filter(|stack| is_of_main(stack)).collect();
+        assert!(of_main.len() > 20, "{linked:?}: {of_main:#?}");
+        for stack in of_main {
+            assert!(written.contains_key(stack), "{linked:?}: {stack:#?}");
+        }
     }
 }
 
@@ -108,7 +111,9 @@ fn sites(answer: &Answer) -> Profile {
 
 fn add(profile: &mut Profile, stack: Stack, figures: [u64; 4]) {
     let is_later = |call: &Call| LATER.contains(&call.0.as_str());
-    if stack.iter().any(is_later) || figures == [0; 4] {
+    // The runtime's own goroutines go on while nobody else does.
+    let is_quiet = stack.iter().any(|call| call.0.starts_with("main."));
+    if !is_quiet || stack.iter().any(is_later) || figures == [0; 4] {
         return;
     }
     let sums = profile.entry(stack).or_default();
@@ -131,9 +136,9 @@ fn add(profile: &mut Profile, stack: Stack, figures: [u64; 4]) {
 fn profile(file: &Path, scene: &Scene) -> Profile {
     // Debian's, since newer toolchains have to compile theirs first.
     let go = find_installed("go").or_else(toolchain);
-    let mut tool = command(&go.expect("asked for before"), false);
+    let mut tool = Command::new(go.expect("asked for before"));
     tool.args(["tool", "pprof", "-raw"]).arg(file);
-    tool.env("HOME", scene.scratch_dir());
+    tool.env("HOME", scene.scratch_dir()).env_remove("GOROOT");
     let done = tool.output().expect("it starts");
     let errors = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success() && errors.is_empty(), "{errors}");
@@ -168,8 +173,13 @@ fn places_of(text: &str) -> BTreeMap<&str, Stack> {
             let words = rest.splitn(3, ' ');
             call = words.last().unwrap_or("");
         }
-        let (named, _start) = call.rsplit_once(" s=").expect("a function");
+        let (named, start) = call.rsplit_once(" s=").expect("a function");
         let (function, place) = named.rsplit_once(' ').expect("a file");
+        // What looks like C++ to it loses what is in parentheses, and stands behind in full.
+        let whole = start
+            .split_once('(')
+            .map(|(_, name)| &name[..name.len() - 1]);
+        let function = whole.filter(|name| !name.is_empty()).unwrap_or(function);
         let mut parts = place.split(':');
         let file = parts.next().unwrap_or_default().to_owned();
         let line = parts.next().and_then(|line| line.parse().ok());
