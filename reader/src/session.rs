@@ -85,6 +85,9 @@ impl Session {
         let mut session = Session::of(&segment, request);
         session.companion =
             companion::of(&session.history).map(|segment| Box::new(Session::of(&segment, request)));
+        if let Some(companion) = &mut session.companion {
+            companion::share_end(&mut session.history, &mut companion.history);
+        }
         Ok(session)
     }
 

@@ -29,7 +29,7 @@ def section(place: Workplace) -> str:
     subprocess.run([go, "build", "-o", built, PROGRAM], env=os.environ | own, check=True)
     bench = ["cargo", "bench", "--quiet", "--locked", "-p", "memshim-reader"]
     done = subprocess.run(
-        [*bench, "--bench", "go_reading", "--", built],
+        [*bench, "--bench", "go_many_stacks", "--", built],
         cwd=REPOSITORY,
         env=os.environ | {"MEMSHIM_DIR": str(place.segments)},
         stdout=subprocess.PIPE,

@@ -14,9 +14,12 @@ class Plan:
     larson_turns: int
     promise_turns: int
     continuous_seconds: float
+    go_rounds: int
+    # Nothing is fetched.
+    is_quick: bool
     # Settings whose instructions are counted for whole programs.
     counted: tuple[str, ...]
 
 
-FULL = Plan(19, 420, 12, 9, 5, 180, ("plain", "default", "exact", "heaptrack"))
-QUICK = Plan(4, 80, 5, 4, 3, 60, ("plain", "default"))
+FULL = Plan(19, 420, 12, 9, 5, 180, 20, False, ("plain", "default", "exact", "heaptrack"))
+QUICK = Plan(4, 80, 5, 4, 3, 60, 4, True, ("plain", "default"))

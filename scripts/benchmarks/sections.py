@@ -7,7 +7,9 @@ from dataclasses import replace
 import callgrind
 import continuous
 import detector
+import go_latency
 import go_read
+import go_toolchains
 import machine
 import micro
 import promises
@@ -38,13 +40,14 @@ class Bench:
         self.settings = all_settings(place)
         present, self.missing = all_programs(place)
         self.programs = [program for program in present if only in program.name]
-        if not self.programs:
-            raise SystemExit(f"bench: no program has a name with {only!r} in it")
+        self.only = only
 
     def document(self, names: list[str]) -> str:
         """The sections, each under its heading."""
         head = f"Measured by `scripts/bench`: {machine.description()}."
         if any(name in SECTIONS for name in names):
+            if not self.programs:
+                raise SystemExit(f"bench: no program has a name with {self.only!r} in it")
             head += f"\n\n{METHOD}"
         parts = []
         for name in names:
@@ -172,9 +175,16 @@ def continuous_section(bench: Bench) -> str:
     return continuous.section(bench.place, bench.plan.continuous_seconds)
 
 
-def go_read_section(bench: Bench) -> str:
-    """Reading the heap profile of Go programs."""
-    return go_read.section(bench.place)
+def go_section(bench: Bench) -> str:
+    """Every Go toolchain, what reading costs, and what a Go program notices of being read."""
+    artefacts = bench.place.reader.parent
+    is_quick = bench.plan.is_quick
+    parts = [
+        go_toolchains.section(artefacts, bench.only, is_quick),
+        go_read.section(bench.place),
+        go_latency.section(bench.place, bench.plan.go_rounds),
+    ]
+    return "\n\n".join(parts)
 
 
 SECTIONS = {
@@ -186,8 +196,4 @@ SECTIONS = {
 }
 
 # Sections that are printed when they are asked for, and are no part of the table.
-APART = {
-    "detector": detector_section,
-    "continuous": continuous_section,
-    "go-read": go_read_section,
-}
+APART = {"detector": detector_section, "continuous": continuous_section, "go": go_section}

@@ -7,7 +7,7 @@
 
 use std::ffi::OsStr;
 
-use crate::history::History;
+use crate::history::{History, State};
 use crate::report::{Report, Section};
 use crate::source::directory::Name;
 use crate::source::{Issues, Segment};
@@ -34,6 +34,19 @@ pub(super) fn of(history: &History) -> Option<Segment> {
     };
     let mut others = opened.filter(is_other);
     others.find(|segment| segment.allocated_bytes(&mut Issues::default()) > 0)
+}
+
+/// Has both say that the program left by itself where one of them knows it: Go ends without a word
+/// to C, which then can only guess.
+pub(super) fn share_end(one: &mut History, other: &mut History) {
+    let states = [&mut one.process.state, &mut other.process.state];
+    if states.iter().any(|state| **state == State::Exited) {
+        for state in states {
+            if *state == State::Killed {
+                *state = State::Exited;
+            }
+        }
+    }
 }
 
 /// Adds the answer about the other heap behind the first, each section under its own name.

@@ -1,5 +1,4 @@
-// The half of allocations.go that says nothing of the heap profile, so that the linker switches it
-// off.
+// The half of a program that says nothing of the heap profile, so that the linker switches it off.
 //
 // Truth: see allocations.go.
 package main

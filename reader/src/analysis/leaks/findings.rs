@@ -5,7 +5,7 @@
 
 use crate::analysis::Subject;
 use crate::analysis::leaks::class::Class;
-use crate::analysis::leaks::collected::MOMENTS_MIN;
+use crate::analysis::leaks::collected;
 use crate::analysis::leaks::detector::{FALSE_LEAKS, OBJECTS_MIN, RUN_MIN, SURVIVORS_MIN, WARM_UP};
 use crate::analysis::leaks::evidence::seconds;
 use crate::analysis::leaks::{rate, table};
@@ -79,9 +79,7 @@ pub(super) fn section(subject: &Subject<'_>, found: &Found) -> Section {
     );
     let is_go = history.process.identity.go.is_some();
     let too_short = match is_go {
-        true if history.moments.len() < MOMENTS_MIN => {
-            Some("too short a time to tell a leak by what collections leave")
-        }
+        true => collected::too_little(history),
         false if run < RUN_MIN => Some("too short a run to tell a leak by the age of blocks"),
         _ => None,
     };

@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod class;
-mod collected;
+pub mod collected;
 pub mod container;
 pub mod detector;
 mod evidence;

@@ -5,9 +5,9 @@
 use std::io::{self, Write};
 
 use crate::output::markdown::escape::{code, fence, prose};
-use crate::output::text::line::shorten_end;
+use crate::output::text::stack::shorten_name;
 use crate::output::{Options, format, text};
-use crate::report::{Column, Stack, Table, Value};
+use crate::report::{Column, Frame, Stack, Table, Value};
 
 /// Frames of a stack in a cell; more would make rows that no one can compare.
 const FRAMES_IN_CELL: usize = 3;
@@ -104,8 +104,8 @@ pub(crate) fn innermost(stack: &Stack, options: &Options) -> String {
     }
     let frames_max = FRAMES_IN_CELL.min(options.frames_max.max(1));
     let frames = stack.0.iter().take(frames_max);
-    let name = |label: String| code(&shorten_end(&label, NAME_WIDTH_MAX));
-    let mut lines: Vec<String> = frames.map(|frame| name(frame.label())).collect();
+    let name = |frame: &Frame| code(&shorten_name(frame, &frame.label(), NAME_WIDTH_MAX));
+    let mut lines: Vec<String> = frames.map(|frame| name(frame)).collect();
     let hidden = stack.0.len().saturating_sub(frames_max);
     if hidden > 0 {
         lines.push(format!("… {hidden} more"));

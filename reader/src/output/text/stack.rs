@@ -49,7 +49,7 @@ fn draw_frame(frame: &Frame, indent: usize, options: &Options) -> Line {
     let for_function = available
         .saturating_sub(width(&place) + gap)
         .max(FUNCTION_WIDTH_MIN);
-    function = shorten_end(&function, for_function);
+    function = shorten_name(frame, &function, for_function);
 
     Line::indented(indent)
         .and(Style::Name, &function)
@@ -57,6 +57,25 @@ fn draw_frame(frame: &Frame, indent: usize, options: &Options) -> Line {
         .and(Style::Plain, &" ".repeat(gap))
         .and(Style::Plain, &place)
         .and(Style::Faint, &module)
+}
+
+/// A function's name that fits: of most names the beginning says most, but those of Go begin with a
+/// path, of which the end does.
+pub(crate) fn shorten_name(frame: &Frame, name: &str, width_max: usize) -> String {
+    let is_go = frame
+        .file
+        .as_ref()
+        .is_some_and(|file| file.ends_with(".go"));
+    // Type parameters have paths too.
+    let path = name.split('[').next().unwrap_or(name);
+    let own = match path.rfind('/') {
+        Some(slash) if is_go => &name[slash + 1..],
+        _ => return shorten_end(name, width_max),
+    };
+    match width(own) < width_max {
+        true => shorten_start(name, width_max),
+        false => shorten_end(own, width_max),
+    }
 }
 
 /// `file:line`, or what of it is known.

@@ -20,7 +20,6 @@
 
 pub mod buckets;
 pub mod executable;
-pub mod fold;
 pub mod keeper;
 pub mod layout;
 pub mod locate;

@@ -229,7 +229,7 @@ impl Pclntab {
         let line = value(self.u32_at(function.record + 24)?);
         let called_at = inlined.map(|inlined| function.start + u64::from(inlined.called_at));
         Some(Line {
-            function: printed(&String::from_utf8_lossy(name)),
+            function: String::from_utf8_lossy(name).into_owned(),
             file: file.map(|file| String::from_utf8_lossy(file).into_owned()),
             line: line
                 .and_then(|line| u32::try_from(line).ok())
@@ -314,16 +314,6 @@ impl Pclntab {
             }
             is_first = false;
         }
-    }
-}
-
-/// A name as Go prints it: what stands for type parameters means nothing to people.
-fn printed(name: &str) -> String {
-    match (name.find('['), name.rfind(']')) {
-        (Some(first), Some(last)) if first < last => {
-            format!("{}[...]{}", &name[..first], &name[last + 1..])
-        }
-        _ => name.to_owned(),
     }
 }
 

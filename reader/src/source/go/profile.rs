@@ -5,10 +5,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use crate::source::go::Symbolizer;
 use crate::source::go::buckets::{Counts, News, Record};
-use crate::source::go::fold::Fold;
 use crate::source::{OBJECT_UNIT, SIZE_BUCKETS, Totals, size_bucket};
+
+/// Where every goroutine begins, which Go's own tools leave out.
+const OUTERMOST: &str = "runtime.goexit";
 
 /// Packages whose functions stand between the program's code and the sample.
 const RUNTIME: [&str; 2] = ["runtime.", "internal/runtime/"];
@@ -62,12 +66,12 @@ impl Scale {
 #[derive(Debug, Default)]
 pub struct Profiler {
     /// Whether the call at an address is the runtime's.
-    is_runtime: HashMap<u64, bool, Fold>,
+    is_runtime: HashMap<u64, bool, RandomState>,
     /// The calls at an address that ends a stack, inlined ones first.
-    outermost: HashMap<u64, Vec<u64>, Fold>,
+    outermost: HashMap<u64, Vec<u64>, RandomState>,
     /// The stacks, oldest first, and where each of them is.
     stacks: Vec<StackTotals>,
-    places: HashMap<Arc<[u64]>, usize, Fold>,
+    places: HashMap<Arc<[u64]>, usize, RandomState>,
     /// The records of each stack, and the stack of each record.
     records: Vec<Vec<usize>>,
     stack_of: Vec<usize>,
@@ -143,7 +147,8 @@ impl Profiler {
     }
 
     /// A stack as people want it, and as Go's own profiles have it: without the runtime's calls at
-    /// its leaf, unless there is nothing else, and with all calls that were inlined into its last.
+    /// its leaf and without where goroutines begin, unless there is nothing else, and with all
+    /// calls that were inlined into its last.
     fn show(&mut self, stack: &[u64], bias: u64, symbolizer: &Symbolizer, shown: &mut Vec<u64>) {
         let leading = stack
             .iter()
@@ -160,17 +165,26 @@ impl Profiler {
         shown.extend_from_slice(inner);
         let calls = self.outermost.entry(*last).or_insert_with(|| {
             let in_file = last.wrapping_sub(bias).wrapping_sub(1);
+            let line = symbolizer.line(in_file);
+            if line.is_some_and(|line| line.function == OUTERMOST) {
+                return Vec::new();
+            }
             let calls = symbolizer.calls(in_file).into_iter();
             calls
                 .map(|call| call.wrapping_add(bias).wrapping_add(1))
                 .collect()
         });
         shown.extend_from_slice(calls);
+        if shown.is_empty() {
+            shown.push(*last);
+        }
     }
 
+    /// Asked of the address itself and not of the call before it, since Go does so here: where the
+    /// runtime calls what it keeps for another package, that makes a difference.
     fn is_runtime(&mut self, address: u64, bias: u64, symbolizer: &Symbolizer) -> bool {
         *self.is_runtime.entry(address).or_insert_with(|| {
-            let line = symbolizer.line(address.wrapping_sub(bias).wrapping_sub(1));
+            let line = symbolizer.line(address.wrapping_sub(bias));
             let begins = |name: &str| RUNTIME.iter().any(|package| name.starts_with(package));
             line.is_some_and(|line| begins(&line.function))
         })

@@ -17,6 +17,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use foldhash::fast::RandomState;
 use memshim_abi::header::{self, Attach, at, go};
 use memshim_abi::modules;
 use memshim_abi::peak::{self, Change};
@@ -28,7 +29,6 @@ use memshim_abi::weight::Interval;
 use memshim_abi::{AtomicU64, WORD_BYTES, Words, threads};
 
 use crate::source::Totals;
-use crate::source::go::fold::Fold;
 use crate::source::go::process::Readout;
 use crate::source::go::profile::StackTotals;
 
@@ -79,7 +79,7 @@ pub struct Ledger {
     /// The stacks that have a row.
     known: Vec<Known>,
     /// Which of them a stack is.
-    places: HashMap<Arc<[u64]>, usize, Fold>,
+    places: HashMap<Arc<[u64]>, usize, RandomState>,
     /// Which of them those of the last read-out are, as far as that was looked up.
     order: Vec<usize>,
     /// The sums of all that is known.

@@ -19,8 +19,7 @@ fn check(live: &[u64], expected: Class) {
         .collect();
     history.sites.all[0].moments = live.to_vec();
     history.sites.all[0].sizes = Counts::of(&[0, 0, 7]);
-    let site = &history.sites.all[0];
-    assert_eq!(class(&history, site), expected, "{live:?}");
+    assert_eq!(verdicts(&history)[0].class, expected, "{live:?}");
 }
 
 #[test]
@@ -46,4 +45,20 @@ fn what_goes_up_and_down_is_no_leak() {
 #[test]
 fn a_few_moments_show_nothing() {
     check(&[10, 20, 30, 40], Class::TooLittleData);
+}
+
+#[test]
+fn a_rise_in_one_step_is_no_leak() {
+    check(
+        &[10, 10, 11, 11, 12, 12, 13, 13, 90, 91],
+        Class::TooLittleData,
+    );
+}
+
+#[test]
+fn a_few_collections_show_nothing_however_many_moments_there_were() {
+    check(
+        &[10, 10, 20, 20, 20, 30, 30, 30, 40, 40],
+        Class::TooLittleData,
+    );
 }

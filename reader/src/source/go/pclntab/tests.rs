@@ -89,7 +89,7 @@ fn functions_files_lines_and_inlined_calls_are_found() {
     let table = Pclntab::parse(table()).expect("a good table");
     let line = |address| table.line(address, &data);
     let outer = Line {
-        function: "main.outer[...]".to_owned(),
+        function: "main.outer[go.shape.int]".to_owned(),
         file: Some("outer.go".to_owned()),
         line: Some(10),
         called_at: None,

@@ -1,6 +1,6 @@
 //! What reading the heap profile of a Go program costs, by how many call stacks it has.
 //!
-//! `scripts/bench go-read` builds the program and gives its path; without one nothing is measured.
+//! `scripts/bench go` builds the program and gives its path; without one nothing is measured.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
