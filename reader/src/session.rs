@@ -85,6 +85,7 @@ impl Session {
         let mut session = Session::of(&segment, request);
         session.companion =
             companion::of(&session.history).map(|segment| Box::new(Session::of(&segment, request)));
+        session.history.process.go_unseen = companion::unseen(&session.history);
         Ok(session)
     }
 
