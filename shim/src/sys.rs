@@ -417,8 +417,8 @@ pub fn environment() -> *const *const c_char {
 /// What [`for_each_object`] calls for each object; a result other than 0 ends it.
 pub type Visit = unsafe extern "C" fn(*mut libc::dl_phdr_info, usize, *mut c_void) -> c_int;
 
-/// Has the loader call `visit` for the program and each library, with `data`; `false` where there is
-/// nobody to ask (dl_iterate_phdr(3)).
+/// Has the loader call `visit` for the program and then each library, with `data`; `false` where
+/// there is nobody to ask (dl_iterate_phdr(3)).
 ///
 /// # Safety
 ///

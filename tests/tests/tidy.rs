@@ -17,7 +17,7 @@ const MAY_BE_UNSAFE: &[&str] = &[
     "shim/src/exports.rs",
     "shim/src/filter.rs",
     "shim/src/go/image.rs",
-    "shim/src/go/objects.rs",
+    "shim/src/go/program.rs",
     "shim/src/go/tests.rs",
     "shim/src/lifecycle.rs",
     "shim/src/modules.rs",

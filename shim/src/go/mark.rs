@@ -1,4 +1,4 @@
-//! Whether Go made an object, told by a few bytes that are in memory anyway.
+//! Whether Go made the program, told by a few bytes that are in memory anyway.
 
 #![forbid(unsafe_code)]
 
@@ -22,10 +22,9 @@ const CGO: [&[u8]; 3] = [b"crosscall2", b"_cgo_panic", b"_cgo_topofstack"];
 
 /// Whether Go made it.
 ///
-/// The linker leaves a note, unless it was told not to (`-ldflags=-buildid=`); of the program itself
-/// that is seen too, of libraries not.
-pub(super) fn is_of_go(image: &Image<'_>, is_program: bool) -> bool {
-    has_note(image) || is_program && (has_build_info(image) || may_have_cgo(image).is_some())
+/// The linker leaves a note, unless it was told not to (`-ldflags=-buildid=`).
+pub(super) fn is_of_go(image: &Image<'_>) -> bool {
+    has_note(image) || has_build_info(image) || may_have_cgo(image).is_some()
 }
 
 fn has_note(image: &Image<'_>) -> bool {

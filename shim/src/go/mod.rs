@@ -6,17 +6,17 @@
 //! of the program's first allocation and the shim's constructor. Nothing of this runs later.
 //!
 //! ```text
-//! objects   the program and what is loaded with it
+//! program   the program among what is loaded
 //!    └ mark    whether Go made it; for most it ends here, after some hundred instructions
 //!         └ table   the runtime's table of its functions, in the object's memory
 //!              └ code   the function that heeds the byte, and where it has byte and rate
-//! image     an object's memory; every read is bounded by what is mapped of it
+//! image     its memory; every read is bounded by what is mapped of it
 //! ```
 
 mod code;
 mod image;
 mod mark;
-mod objects;
+mod program;
 mod table;
 
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -30,12 +30,13 @@ const USUAL_RATE: u64 = 512 << 10;
 /// What stands in the header's word of the same name; forked children have their parent's.
 static SET: AtomicU64 = AtomicU64::new(0);
 
-/// Has the runtime of every loaded object that Go made sample once every `rate` bytes.
+/// Has the runtime of a program that Go made sample once every `rate` bytes.
 ///
-/// A program that uses its own profile has it already, and keeps its rate.
+/// A program that uses its own profile has it already, and keeps its rate. Go in a library of another
+/// program is left alone, since no reader looks for its samples there.
 pub fn switch_on(rate: u64) {
-    objects::for_each(|image, is_program| {
-        if mark::is_of_go(image, is_program)
+    program::visit(|image| {
+        if mark::is_of_go(image)
             && let Some(set) = switch_on_in(image, rate)
         {
             // Relaxed: booting has one thread, and its segment is made by it or later.

@@ -111,7 +111,7 @@ impl Object {
         headers(&mut own);
         // SAFETY: the headers tell of parts of `words`, which outlive the image.
         let image = unsafe { Image::new(&own, self.start()) };
-        let is_of_go = mark::is_of_go(&image, false);
+        let is_of_go = mark::is_of_go(&image);
         let set = is_of_go.then(|| switch_on_in(&image, 4096)).flatten();
         (set, self.words[DISABLED / 8] & 0xff, self.words[RATE / 8])
     }

@@ -1,4 +1,4 @@
-//! The program and the libraries that were loaded with it.
+//! The program itself among what the loader has loaded.
 
 use core::ffi::{c_int, c_void};
 
@@ -7,51 +7,42 @@ use libc::{Elf64_Phdr, dl_phdr_info};
 use super::image::Image;
 use crate::sys;
 
-/// Calls `each` with every object and whether it is the program itself.
-pub(super) fn for_each<F: FnMut(&Image<'_>, bool)>(mut each: F) {
-    let mut visitor = Visitor {
-        each: &mut each,
-        is_first: true,
-    };
-    // SAFETY: `visit` wants a visitor of this type, which outlives the call.
-    if !unsafe { sys::for_each_object(visit::<F>, (&raw mut visitor).cast()) } {
-        let _ = program(&mut each);
+/// Calls `each` with the program.
+pub(super) fn visit<F: FnMut(&Image<'_>)>(mut each: F) {
+    // SAFETY: `visit_first` wants a function of this type, which outlives the call.
+    if !unsafe { sys::for_each_object(visit_first::<F>, (&raw mut each).cast()) } {
+        let _ = visit_by_kernel(&mut each);
     }
 }
 
-struct Visitor<'a, F> {
-    each: &'a mut F,
-    /// The loader begins with the program (dl_iterate_phdr(3)).
-    is_first: bool,
-}
-
-unsafe extern "C" fn visit<F: FnMut(&Image<'_>, bool)>(
+/// The loader begins with the program (dl_iterate_phdr(3)); more is not wanted.
+unsafe extern "C" fn visit_first<F: FnMut(&Image<'_>)>(
     info: *mut dl_phdr_info,
     _size: usize,
-    visitor: *mut c_void,
+    each: *mut c_void,
 ) -> c_int {
-    // SAFETY: the loader passes on the pointer that `for_each` gave it, to its own variable.
-    let visitor = unsafe { visitor.cast::<Visitor<'_, F>>().as_mut() };
+    const STOP: c_int = 1;
+    // SAFETY: the loader passes on the pointer that `visit` gave it, to its own variable.
+    let each = unsafe { each.cast::<F>().as_mut() };
     // SAFETY: the loader passes a structure that is valid during this call.
     let info = unsafe { info.as_ref() };
-    let (Some(visitor), Some(info)) = (visitor, info) else {
-        return 1;
+    let (Some(each), Some(info)) = (each, info) else {
+        return STOP;
     };
     if !info.dlpi_phdr.is_null() {
         let count = usize::from(info.dlpi_phnum);
         // SAFETY: so many headers are there, says the loader, as long as the object.
         let headers = unsafe { core::slice::from_raw_parts(info.dlpi_phdr, count) };
-        // SAFETY: it holds its lock, so that the object stays during this call.
+        // SAFETY: it has mapped the program so, which is never unmapped.
         let image = unsafe { Image::new(headers, info.dlpi_addr) };
-        (visitor.each)(&image, visitor.is_first);
+        each(&image);
     }
-    visitor.is_first = false;
-    0
+    STOP
 }
 
-/// The program alone, by what the kernel told at its start: Go's own linker makes programs that the
-/// loader moves but that have no C library, and so nobody to ask.
-fn program(each: &mut impl FnMut(&Image<'_>, bool)) -> Option<()> {
+/// The same by what the kernel told at its start: Go's own linker makes programs that the loader
+/// moves but that have no C library, and so nobody to ask.
+fn visit_by_kernel(each: &mut impl FnMut(&Image<'_>)) -> Option<()> {
     /// More entries than any kernel gives (getauxval(3)).
     const ENTRIES_MAX: usize = 64;
     let mut bytes = [0; 16 * ENTRIES_MAX];
@@ -74,6 +65,6 @@ fn program(each: &mut impl FnMut(&Image<'_>, bool)) -> Option<()> {
     let own = headers.iter().find(|it| it.p_type == libc::PT_PHDR)?;
     // SAFETY: the headers are those of the program, and its own tells how far it was moved.
     let image = unsafe { Image::new(headers, place.wrapping_sub(own.p_vaddr)) };
-    each(&image, true);
+    each(&image);
     Some(())
 }
