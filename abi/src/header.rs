@@ -203,6 +203,8 @@ pub mod rejected {
     pub const MAX_SEGMENT: u64 = 1 << 2;
     /// MEMSHIM_SEED.
     pub const SEED: u64 = 1 << 3;
+    /// MEMSHIM_GO_RATE.
+    pub const GO_RATE: u64 = 1 << 4;
 }
 
 /// Two 32-bit numbers as they share one word, the first in the low half.

@@ -13,7 +13,8 @@ use crate::cli::Destination;
 use crate::error::Error;
 use crate::history::{Process, State};
 use crate::report::{Body, Column, Report, Section, Table, Unit, Value};
-use crate::source::directory::{Found, Users, find};
+use crate::source::directory::{Found, Users};
+use crate::source::go::preloaded;
 use crate::source::{Issues, Segment};
 
 /// Segments there are: who wrote them, how they are doing, what they hold
@@ -55,8 +56,10 @@ pub fn show(list: &List) -> Result<ExitCode, Error> {
         Users::Own
     };
     let is_for_people = list.destination.is_for_people()?;
-    list.destination
-        .write(&report(find(users), is_for_people), None)?;
+    list.destination.write(
+        &report(preloaded::find(users, |_| true), is_for_people),
+        None,
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 

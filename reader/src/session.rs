@@ -88,6 +88,7 @@ impl Session {
         if let Some(companion) = &mut session.companion {
             companion::share_end(&mut session.history, &mut companion.history);
         }
+        session.history.process.go_unseen = companion::unseen(&session.history);
         Ok(session)
     }
 

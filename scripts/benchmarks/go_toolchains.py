@@ -16,7 +16,7 @@ from workplace import REPOSITORY
 
 VERSIONS = ["1.21.13", "1.22.10", "1.23.9", "1.24.11", "1.25.5", "1.26.6", "1.27.3"]
 
-TESTS = ["--test", "go", "--test", "go_reading", "--test", "go_pprof"]
+TESTS = ["go", "go_reading", "go_pprof", "go_preloaded"]
 
 
 def section(artefacts: Path, only: str, is_quick: bool) -> str:
@@ -50,7 +50,8 @@ def tested(version: str, artefacts: Path) -> float | None:
     if version in VERSIONS:
         environment["MEMSHIM_TEST_GOROOT"] = str(root_of(version))
     begin = time.monotonic()
-    command = ["cargo", "test", "--quiet", "--locked", "-p", "memshim-tests", *TESTS]
+    tests = [word for name in TESTS for word in ("--test", name)]
+    command = ["cargo", "test", "--quiet", "--locked", "-p", "memshim-tests", *tests]
     done = subprocess.run(
         command, cwd=REPOSITORY, env=environment, stdout=sys.stderr, check=False
     )

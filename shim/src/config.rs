@@ -10,6 +10,13 @@ use crate::{controller, sys};
 /// The share of its processor time that a program gives where none is asked for, in millionths.
 const DEFAULT_BUDGET: u64 = 5_000;
 
+/// Mean bytes between samples of a Go runtime where nothing else is asked for: some percent of error
+/// for what matters, and no cost that could be measured.
+const DEFAULT_GO_RATE: u64 = 64 << 10;
+
+/// A rate above which nothing would ever be sampled; readers take such a word for something else.
+const GO_RATE_MAX: u64 = 1 << 40;
+
 const DIRECTORY_BYTES: usize = 256;
 
 /// The settings of a process and its forked children.
@@ -26,6 +33,9 @@ pub struct Config {
     pub seed: Option<u64>,
     /// The number by which `memshim-reader run` finds all processes that came of its command.
     pub run: u64,
+    /// Whether the user asked for Go runtimes to be left alone.
+    is_go_left_alone: bool,
+    go_rate: u64,
     budget: u64,
     max_segment_bytes: Option<u64>,
     directory: [u8; DIRECTORY_BYTES],
@@ -43,6 +53,8 @@ impl Config {
             is_disabled: false,
             seed: None,
             run: 0,
+            is_go_left_alone: false,
+            go_rate: DEFAULT_GO_RATE,
             max_segment_bytes: None,
             directory: [0; DIRECTORY_BYTES],
             temporary: [0; DIRECTORY_BYTES],
@@ -65,6 +77,11 @@ impl Config {
             b"MEMSHIM_DISABLE" => self.is_disabled |= !matches!(value, b"" | b"0"),
             b"MEMSHIM_PROGRAMS" => self.is_disabled |= !selects_this(value),
             b"MEMSHIM_SEED" => self.seed = self.understood(value, size, rejected::SEED),
+            b"MEMSHIM_GO" => self.is_go_left_alone = value == b"0",
+            b"MEMSHIM_GO_RATE" => {
+                let rate = self.understood(value, go_rate, rejected::GO_RATE);
+                self.go_rate = rate.unwrap_or(DEFAULT_GO_RATE);
+            }
             b"MEMSHIM_RUN" => self.run = size(value).unwrap_or(0),
             b"TMPDIR" => copy(&mut self.temporary, value),
             _ => {}
@@ -100,6 +117,11 @@ impl Config {
     /// What sampling may cost, in millionths of the processor time; 0 where the interval is fixed.
     pub fn budget(&self) -> u64 {
         if self.is_adaptive { self.budget } else { 0 }
+    }
+
+    /// Mean bytes between the samples that Go runtimes are to take; `None` to leave them alone.
+    pub fn go_rate(&self) -> Option<u64> {
+        (!self.is_disabled && !self.is_go_left_alone).then_some(self.go_rate)
     }
 
     /// Directories to try for the segment, best first.
@@ -161,6 +183,11 @@ fn millionths(text: &[u8]) -> Option<u64> {
     (1..=controller::MILLION)
         .contains(&number)
         .then_some(number)
+}
+
+/// A rate that a Go runtime can sample at.
+fn go_rate(text: &[u8]) -> Option<u64> {
+    size(text).filter(|rate| (1..=GO_RATE_MAX).contains(rate))
 }
 
 /// A number of bytes: digits and an optional suffix K, M, G or T with or without iB or B.

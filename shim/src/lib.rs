@@ -14,7 +14,7 @@
 //!     v
 //!   slow -> call -> thread, tls              once per sample
 //!     |        |----> controller              how many bytes lie between two samples
-//!     |        '----> lifecycle -> config, segment, private, clock
+//!     |        '----> lifecycle -> config, segment, private, clock, go
 //!     v
 //!  record -> stack -> unwind, modules        the tables of the segment
 //!     '----> filter, blocks, recycle         private: which addresses are sampled, where they are
@@ -44,6 +44,7 @@ mod config;
 mod controller;
 mod elf;
 mod filter;
+mod go;
 mod index;
 mod levels;
 mod lifecycle;

@@ -19,8 +19,8 @@ use crate::config::Config;
 use crate::runtime::{self, Runtime};
 use crate::segment::set;
 use crate::{
-    bootstrap, call, clock, controller, filter, modules, private, real, segment, sys, thread, tls,
-    unwind,
+    bootstrap, call, clock, controller, filter, go, modules, private, real, segment, sys, thread,
+    tls, unwind,
 };
 
 const NOT_BOOTED: u64 = 0;
@@ -71,6 +71,9 @@ pub fn boot() -> bool {
         }
         let key = sys::thread_key(call::end).map_or(0, |key| u64::from(key) + 1);
         THREAD_KEY.store(key, Ordering::Relaxed);
+    }
+    if let Some(rate) = config.go_rate() {
+        go::switch_on(rate);
     }
     // SAFETY: booting happens once, in the only thread there is.
     let settings = unsafe { &mut *SETTINGS.0.get() };
@@ -184,6 +187,7 @@ fn make_segment(runtime: &'static Runtime, config: &Config, is_forked: bool) -> 
     );
     set(words, at::STATE, state::RUNNING);
     set(words, at::RUN, config.run);
+    set(words, at::GO_SET, go::rate_set());
     set(words, at::BYPASS, BYPASS.load(Ordering::Relaxed));
     clock::start(words);
     set(words, at::HEARTBEAT, clock::now());

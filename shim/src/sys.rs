@@ -414,6 +414,27 @@ pub fn environment() -> *const *const c_char {
     unsafe { place.read() }
 }
 
+/// What [`for_each_object`] calls for each object; a result other than 0 ends it.
+pub type Visit = unsafe extern "C" fn(*mut libc::dl_phdr_info, usize, *mut c_void) -> c_int;
+
+/// Has the loader call `visit` for the program and then each library, with `data`; `false` where
+/// there is nobody to ask (dl_iterate_phdr(3)).
+///
+/// # Safety
+///
+/// `visit` may be called with `data`.
+pub unsafe fn for_each_object(visit: Visit, data: *mut c_void) -> bool {
+    type Iterate = unsafe extern "C" fn(Visit, *mut c_void) -> c_int;
+    let function = weak_symbol!("dl_iterate_phdr");
+    if function != 0 {
+        // SAFETY: the symbol has this type (dl_iterate_phdr(3)).
+        let iterate = unsafe { core::mem::transmute::<usize, Iterate>(function) };
+        // SAFETY: the caller answers for both.
+        unsafe { iterate(visit, data) };
+    }
+    function != 0
+}
+
 type Destructor = unsafe extern "C" fn(*mut c_void);
 
 /// A pthread key whose destructor runs at the end of each thread that set it.

@@ -141,6 +141,9 @@ pub(crate) fn notices(subject: &Subject<'_>) -> Vec<Section> {
     if let Some(text) = bypass_text(history.process.identity.bypass) {
         say("bypass", "not seen", text.to_owned());
     }
+    if let Some(text) = &history.process.go_unseen {
+        say("go_unseen", "Go's heap", text.clone());
+    }
     if let Some(go) = &history.process.identity.go {
         let since = history.clock.unix_ns(history.clock.start_ticks);
         say("go_heap", "Go's heap", go_text(go.how).to_owned());

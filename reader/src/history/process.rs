@@ -60,6 +60,8 @@ pub struct Process {
     pub is_past: bool,
     /// The program that it became by exec, where that has a segment too.
     pub successor: Option<String>,
+    /// Why nothing is said of its Go heap, where its runtime samples that.
+    pub go_unseen: Option<String>,
     /// Of one that is told of as it was: bytes that it might still use then.
     pub left_bytes: Option<u64>,
     /// What it noted of its memory while it lived.
@@ -94,6 +96,7 @@ impl Process {
             is_gone: liveness == Liveness::Dead,
             is_past: false,
             successor: None,
+            go_unseen: None,
             left_bytes: None,
             noted: segment.noted(),
             death: None,
@@ -110,6 +113,7 @@ impl Process {
             is_gone: true,
             is_past: true,
             successor: frozen.successor.clone(),
+            go_unseen: None,
             left_bytes: frozen.left_bytes,
             noted,
             death: frozen.death.clone(),

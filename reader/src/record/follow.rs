@@ -7,6 +7,7 @@ use crate::record::tree::Tree;
 use crate::run::family;
 use crate::session::target;
 use crate::source::directory::{Found, Name, Users, find};
+use crate::source::go::preloaded;
 use crate::source::process::{Liveness, liveness};
 
 /// The programs that are recorded.
@@ -57,8 +58,8 @@ impl Follow {
         let mut found = match self {
             Follow::File(found) => vec![found.clone()],
             Follow::Run(run) => family::members(*run),
-            Follow::Everything(users) => find(*users),
-            Follow::Process(tree) => tree.members(find(Users::All)),
+            Follow::Everything(users) => preloaded::find(*users, |_| true),
+            Follow::Process(tree) => tree.members(preloaded::find(Users::All, |_| true)),
         };
         let own = std::process::id();
         found.retain(|found| found.name.pid != own);

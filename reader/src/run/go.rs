@@ -182,7 +182,9 @@ impl Members {
             process.enable(rate, is_at_start)?;
         }
         let how = match (is_switched_on, is_at_start) {
-            (false, _) => How::Own,
+            (false, _) if process.is_own() => How::Own,
+            // The shim was there first, as in what the command starts.
+            (false, _) => How::FromStart,
             (true, true) => How::FromStart,
             (true, false) => How::SwitchedOn,
         };

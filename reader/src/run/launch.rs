@@ -112,10 +112,12 @@ pub(crate) fn beside(
         .env("LD_PRELOAD", preload(&library))
         .env("MEMSHIM_RUN", run.to_string())
         .envs(settings.shim.iter().copied());
+    let go_rate = settings.go_rate.unwrap_or(go::USUAL_RATE);
+    command.env("MEMSHIM_GO_RATE", go_rate.to_string());
     if is_go {
         trace::stop_at_start(&mut command);
     }
-    let go_family = go::Family::new(settings.go_rate.unwrap_or(go::USUAL_RATE));
+    let go_family = go::Family::new(go_rate);
     let mut pid = 0;
     let lived = thread::scope(|scope| {
         let (started, is_started) = mpsc::channel();

@@ -16,7 +16,8 @@ use crate::metrics::{Counters, Detail, Family, Figures, Member, Own, Pushed, fam
 use crate::serve::own;
 use crate::serve::profiles::{self, Kept, Profile, Version};
 use crate::session::{Names, Request, Session};
-use crate::source::directory::{self, Found, Name, Users};
+use crate::source::directory::{Found, Name, Users};
+use crate::source::go::preloaded;
 use crate::source::process::{Liveness, liveness};
 
 /// Who is watched.
@@ -116,7 +117,7 @@ impl Processes {
     /// Takes in the segments that are new, and settles the accounts of those that are gone.
     fn find(&mut self) {
         let found = match &self.scope {
-            Scope::Users(users) => directory::find_others(*users),
+            Scope::Users(users) => preloaded::find_others(*users),
             Scope::Segment(path) => {
                 let name = path.file_name().and_then(Name::parse);
                 self.watched

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use crate::analysis::glance::{Glance, Reading, noted_before};
 use crate::history::State;
 use crate::source::Segment;
-use crate::source::directory::{Users, find_others};
+use crate::source::directory::Users;
+use crate::source::go::preloaded::find_others;
 
 /// Rates are those of so long, ns: short enough to be of now, long enough to be steady.
 const WINDOW_NS: u64 = 10_000_000_000;

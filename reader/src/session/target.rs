@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::error::Error;
-use crate::source::directory::{Found, Users, find, find_others, places};
-use crate::source::go::{self, Refusal};
+use crate::source::directory::{Found, Users, places};
+use crate::source::go::{self, Refusal, preloaded};
 use crate::source::{End, Issues, Segment, process};
 
 /// How old a process is at most that has no segment yet, but may be about to.
@@ -64,8 +64,7 @@ fn of_process_now(pid: u32, go_rate: Option<u64>) -> Result<PathBuf, Error> {
         Some((0, _)) => Users::All,
         _ => Users::Own,
     };
-    let mut of_pid = find(users);
-    of_pid.retain(|found| found.name.pid == pid);
+    let of_pid = preloaded::find(users, |found| found.name.pid == pid);
     let last = of_pid.iter().rfind(|found| !is_replaced(found));
     match last.or(of_pid.last()).cloned() {
         Some(found) => Ok(found.path),
@@ -100,7 +99,7 @@ fn newest() -> Result<PathBuf, Error> {
     let mut refused = Error::NoSegment {
         directory: first_place(),
     };
-    for found in find_others(Users::Own) {
+    for found in preloaded::find_others(Users::Own) {
         match last_heard_ns(&found.path) {
             Ok(heard) if newest.as_ref().is_none_or(|(newest, _)| *newest <= heard) => {
                 newest = Some((heard, found));

@@ -12,6 +12,7 @@ const SETTINGS: &[(u64, &str)] = &[
     (rejected::BUDGET, "MEMSHIM_BUDGET"),
     (rejected::MAX_SEGMENT, "MEMSHIM_MAX_SEGMENT"),
     (rejected::SEED, "MEMSHIM_SEED"),
+    (rejected::GO_RATE, "MEMSHIM_GO_RATE"),
 ];
 
 /// The header's figures about the cost of sampling.

@@ -92,6 +92,8 @@ pub struct Identity {
     pub storage_errno: Option<i32>,
     /// What the Go runtime said in the place of a shim; `None` for a segment that a shim wrote.
     pub go: Option<GoProfile>,
+    /// Whether a shim wrote it and had the Go runtime of its program sample.
+    pub has_go_beside: bool,
 }
 
 impl Identity {
@@ -148,6 +150,7 @@ impl Segment {
             },
             storage_errno: is_refused.then(|| header.word(at::STORAGE_ERRNO) as i32),
             go: go_profile(header),
+            has_go_beside: header.word(at::GO_SET) != 0,
         }
     }
 }

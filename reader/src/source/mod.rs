@@ -97,7 +97,7 @@ impl Segment {
         Segment::open_as_it_is(path)
     }
 
-    fn open_as_it_is(path: &Path) -> Result<Segment, Error> {
+    pub(crate) fn open_as_it_is(path: &Path) -> Result<Segment, Error> {
         let refused = |source| Error::Open {
             path: path.to_path_buf(),
             source,

@@ -29,6 +29,26 @@ fn sizes_are_digits_with_an_optional_suffix() {
 }
 
 #[test]
+fn go_is_left_alone_only_when_told_so() {
+    for (variables, rate) in [
+        (&[][..], Some(64 << 10)),
+        (&[("MEMSHIM_GO", "0")], None),
+        (&[("MEMSHIM_GO", "1")], Some(64 << 10)),
+        (&[("MEMSHIM_GO_RATE", "4K")], Some(4096)),
+        (&[("MEMSHIM_GO_RATE", "4K"), ("MEMSHIM_GO", "0")], None),
+        (&[("MEMSHIM_GO_RATE", "0")], Some(64 << 10)),
+        (&[("MEMSHIM_GO_RATE", "2T")], Some(64 << 10)),
+        (&[("MEMSHIM_DISABLE", "1")], None),
+    ] {
+        let mut config = Config::read();
+        for (name, value) in variables {
+            config.take(name.as_bytes(), value.as_bytes());
+        }
+        assert_eq!(config.go_rate(), rate, "{variables:?}");
+    }
+}
+
+#[test]
 fn patterns_select_programs_by_base_name() {
     for (patterns, program, expected) in [
         ("redis-server", "redis-server", true),

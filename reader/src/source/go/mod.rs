@@ -25,6 +25,7 @@ pub mod layout;
 pub mod locate;
 pub mod memory;
 pub mod pclntab;
+pub mod preloaded;
 pub mod process;
 pub mod profile;
 pub mod segment;

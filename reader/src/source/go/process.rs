@@ -103,6 +103,13 @@ impl Process {
             && flag[0] != 0
     }
 
+    /// Whether the linker left the profile on, since the program itself looks at it.
+    pub fn is_own(&self) -> bool {
+        let address = self.variables.disabled;
+        let flag = address.and_then(|address| self.executable().read(address, 1));
+        flag.is_none_or(|flag| flag == [0])
+    }
+
     /// Mean bytes between samples now, 0 for none.
     ///
     /// # Errors
