@@ -116,7 +116,7 @@ impl<'a> Image<'a> {
     fn around_variable(self, address: u64, size: u64) -> Option<Stretch> {
         let end = address.checked_add(size)?;
         let mut protected = self.segments(libc::PT_GNU_RELRO);
-        if address % size != 0 || protected.any(|it| it.start < end && address < it.end) {
+        if !address.is_multiple_of(size) || protected.any(|it| it.start < end && address < it.end) {
             return None;
         }
         let mut stretches = self.stretches();

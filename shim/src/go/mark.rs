@@ -66,7 +66,7 @@ fn may_have_cgo(image: &Image<'_>) -> Option<()> {
     let last = words.checked_sub(1)?;
     let is_there = |name: &[u8]| {
         let hash = gnu_hash(name);
-        let place = table + 16 + 8 * u64::from(hash / 64 & last);
+        let place = table + 16 + 8 * u64::from((hash / 64) & last);
         let word = stretch.read::<u64>(place).unwrap_or(0);
         let second = hash.checked_shr(shift).unwrap_or(0);
         word >> (hash % 64) & word >> (second % 64) & 1 != 0
