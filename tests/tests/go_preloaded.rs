@@ -1,5 +1,8 @@
 //! Go programs that are not static need nothing but the preload to show their heap.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
 use memshim_abi::WORD_BYTES;
 use memshim_abi::header::at;
 use memshim_tests::go::{Linked, cgo_program, go_program, toolchain};
@@ -28,10 +31,11 @@ fn rate_set(scene: &Scene, pid: u32) -> u64 {
     let segments = scene.segments();
     let mut own = segments.iter().filter(|segment| segment.pid == pid);
     let own = own.find(|segment| segment.number == 0);
-    let bytes = std::fs::read(&own.expect("a segment of the shim's").path).expect("a segment");
-    let place = at::GO_SET * WORD_BYTES as usize;
-    let word = bytes[place..].first_chunk().expect("a header");
-    u64::from_le_bytes(*word)
+    let file = File::open(&own.expect("a segment of the shim's").path).expect("a segment");
+    let mut word = [0; WORD_BYTES as usize];
+    file.read_exact_at(&mut word, at::GO_SET as u64 * WORD_BYTES)
+        .expect("a header");
+    u64::from_le_bytes(word)
 }
 
 /// Whether an estimate at a rate is as near to the truth as a sample of blocks that are smaller can
