@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from busy import cpu_seconds
 from figures import Spread
 from launch import Failure
 from workplace import REPOSITORY, Workplace
@@ -29,9 +30,10 @@ LOOP = "a loop on the other core"
 
 @dataclass(frozen=True)
 class Phase:
-    """What the program said of one phase: work done in a second, and how long a piece took."""
+    """What the program said of one phase: work done in a second, what a piece cost and took."""
 
     per_second: float
+    cpu_ns: float
     p50_ns: int
     p99_ns: int
     longest_ns: int
@@ -123,10 +125,11 @@ def measured(
 def asked(process: subprocess.Popen[str], seconds: float) -> Phase:
     """What the program says of some seconds from now on."""
     answer(process)
-    begin = time.monotonic()
+    begin, begin_cpu = time.monotonic(), cpu_seconds(process.pid)
     time.sleep(seconds)
     count, p50_ns, p99_ns, longest_ns = answer(process)
-    return Phase(count / (time.monotonic() - begin), p50_ns, p99_ns, longest_ns)
+    taken, cpu = time.monotonic() - begin, cpu_seconds(process.pid) - begin_cpu
+    return Phase(count / taken, cpu * 1e9 / count, p50_ns, p99_ns, longest_ns)
 
 
 def answer(process: subprocess.Popen[str]) -> tuple[int, int, int, int]:
@@ -144,7 +147,7 @@ def table(phases: dict[str, list[Phase]], readings: dict[str, Readings]) -> str:
     rows = []
     for name, list_of in phases.items():
         cells = [f"| {name}"]
-        for figure in ("per_second", "p50_ns", "p99_ns", "longest_ns"):
+        for figure in ("per_second", "cpu_ns", "p50_ns", "p99_ns", "longest_ns"):
             pairs = zip(list_of, plain, strict=True)
             ratios = Spread.of(getattr(here, figure) / getattr(base, figure) for here, base in pairs)
             if name == PLAIN:
@@ -166,8 +169,8 @@ Phases of {PHASE_SECONDS} s take turns, {len(plain)} of each; a cell is the medi
 the plain phase of the same round, with their quartiles.
 {words}
 
-| beside it | pieces | p50 | p99 | longest |
-| --- | --- | --- | --- | --- |
+| beside it | pieces | processor time of one | p50 | p99 | longest |
+| --- | --- | --- | --- | --- | --- |
 {body}"""
 
 
@@ -175,4 +178,4 @@ def absolute(figure: str, spread: Spread) -> str:
     """A figure of the plain phase with its unit."""
     if figure == "per_second":
         return f"{spread.median:.0f} a second"
-    return f"{spread.median / 1e3:.1f} us"
+    return f"{spread.median / 1e3:.2f} us"

@@ -37,6 +37,8 @@ pub use keeper::{How, Keeper, attach};
 pub use process::{Process, Readout};
 pub use symbolizer::Symbolizer;
 
+use crate::source::directory::places_text;
+
 /// Why nothing can be said about the heap of a Go program, as a phrase.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
@@ -62,6 +64,6 @@ pub enum Refusal {
     #[error("its executable cannot be read: {0}")]
     Executable(std::io::Error),
     /// There is no place for what is read.
-    #[error("there is no place for its segment: {0}")]
+    #[error("there is no place for its segment in {}: {0}", places_text())]
     Storage(std::io::Error),
 }
