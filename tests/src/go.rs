@@ -56,6 +56,14 @@ impl Linked {
     }
 }
 
+/// The line of a program under `tests/programs/go` that has some text, the first if there are more.
+pub fn line_with(source: &str, text: &str) -> u64 {
+    let path = sources().join("go").join(source);
+    let program = std::fs::read_to_string(path).expect("a program");
+    let place = program.lines().position(|line| line.contains(text));
+    place.expect("a line with it") as u64 + 1
+}
+
 /// The command `go`; `None` where there is none.
 pub fn toolchain() -> Option<PathBuf> {
     match std::env::var_os("MEMSHIM_TEST_GOROOT") {

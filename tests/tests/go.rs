@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use memshim_tests::go::{Linked, cgo_program, go_program, toolchain};
+use memshim_tests::go::{Linked, cgo_program, go_program, line_with, toolchain};
 use memshim_tests::launch::TIME_LIMIT;
 use memshim_tests::{Answer, Outcome, Scene, find_installed, skip};
 
@@ -372,15 +372,18 @@ fn a_program_with_c_in_it_shows_both_heaps_in_one_report() {
 }
 
 #[test]
-#[ignore = "nightly: a hundred runs take minutes"]
 fn a_program_with_c_in_it_survives_a_hundred_runs() {
-    if has_go() {
-        check_both_heaps(100);
+    if !has_go() {
+        return;
+    }
+    let program = cgo_program(&["both_heaps.go"]);
+    let scene = Scene::new();
+    for run in 0..100 {
+        let interval = ["exact", "4K"][run % 2];
+        let outcome = scene.preloaded(&program).interval(interval).run().success();
+        assert_eq!(outcome.stdout, "both 16\n", "run {run}");
     }
 }
-
-/// Where both_heaps.go makes what it keeps.
-const MAKE_LINE: u64 = 50;
 
 /// Functions of it that a stack of C's is known by.
 const OF_BOTH_HEAPS: [&str; 5] = [
@@ -393,6 +396,7 @@ const OF_BOTH_HEAPS: [&str; 5] = [
 
 fn check_both_heaps(runs: usize) {
     let program = cgo_program(&["both_heaps.go"]);
+    let made_at = line_with("both_heaps.go", "block := make");
     for _ in 0..runs {
         let scene = Scene::new();
         let path = scene.scratch_dir().join("report.json");
@@ -415,7 +419,7 @@ fn check_both_heaps(runs: usize) {
         let slices = answer.sites_through("main.keep");
         let slices = slices
             .iter()
-            .filter(|site| site.frames()[0]["line"] == MAKE_LINE);
+            .filter(|site| site.frames()[0]["line"] == made_at);
         let kept: u64 = slices.map(|site| site.count("live_bytes")).sum();
         // Waiting for a collection allocates a few dozen bytes in the same place.
         let truth = 3_200 * 4_096;

@@ -109,7 +109,7 @@ fn more_stacks_than_one_read_out_should_take_long_for_are_all_there() {
     let mut process = Process::open(running.pid).expect("a Go program");
     let readout = process.read_out().expect("its profile");
     let of_48 = |born: &Totals| born.raw_objects * 48 == born.raw_bytes;
-    let whole = |depth: usize| depth == DEPTH as usize + 5;
+    let whole = |depth: usize| depth == DEPTH as usize + 4;
     let stacks = readout.stacks.iter();
     let kept = stacks.filter(|it| whole(it.stack.len()) && of_48(&it.born));
     assert_eq!(kept.count(), 1 << DEPTH);

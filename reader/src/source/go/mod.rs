@@ -64,6 +64,6 @@ pub enum Refusal {
     #[error("its executable cannot be read: {0}")]
     Executable(std::io::Error),
     /// There is no place for what is read.
-    #[error("there is no place for its segment in {}: {0}", places_text())]
+    #[error("there is no place for its segment in {places}: {0}", places = places_text())]
     Storage(std::io::Error),
 }
