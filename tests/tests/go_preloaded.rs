@@ -134,6 +134,9 @@ fn a_program_is_left_alone_when_the_user_says_so() {
     let answer = scene.ask("sites", running.pid.to_string());
     assert_eq!(answer.through("c_keep").live, 3_200);
     assert_eq!(scene.segments().len(), 1);
+    let enable = scene.reader(["report", "--enable"]);
+    enable.arg(running.pid.to_string()).run().success();
+    assert_eq!(scene.segments().len(), 2, "until the user says otherwise");
     running.finish().success();
 }
 

@@ -115,6 +115,9 @@ fn more_stacks_than_one_read_out_should_take_long_for_are_all_there() {
     assert_eq!(kept.count(), 1 << DEPTH);
     assert_eq!(readout.changed.len(), readout.stacks.len());
     let again = process.read_out().expect("its profile");
-    assert_eq!((again.changed.len(), again.stacks.len() >> DEPTH), (0, 1));
+    // What waits for the next line may have allocated meanwhile, and the runtime itself.
+    let changed = again.changed.len();
+    assert!(changed < 32, "{changed} of {}", again.stacks.len());
+    assert_eq!(again.stacks.len() >> DEPTH, 1);
     drop(running);
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use crate::error::Error;
 use crate::source::directory::{Found, Users, places};
+use crate::source::go::keeper::FIRST_NUMBER;
 use crate::source::go::{self, Refusal, preloaded};
 use crate::source::{End, Issues, Segment, process};
 
@@ -66,8 +67,16 @@ fn of_process_now(pid: u32, go_rate: Option<u64>) -> Result<PathBuf, Error> {
     };
     let of_pid = preloaded::find(users, |found| found.name.pid == pid);
     let last = of_pid.iter().rfind(|found| !is_replaced(found));
+    let is_go = |found: &Found| found.name.number >= FIRST_NUMBER && !is_replaced(found);
+    let has_go = of_pid.iter().any(is_go);
     match last.or(of_pid.last()).cloned() {
-        Some(found) => Ok(found.path),
+        Some(found) if go_rate.is_none() || has_go => Ok(found.path),
+        // A preload sees what C allocates in it, and was told to leave Go alone.
+        Some(found) => match of_go(pid, go_rate) {
+            Err(Error::NotProfiled { .. }) => Ok(found.path),
+            Err(_) if process::age(pid).is_none() => Ok(found.path),
+            result => result,
+        },
         None if process::stat(pid).is_some() => of_go(pid, go_rate),
         None => Err(Error::NoProcess { pid }),
     }
