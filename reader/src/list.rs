@@ -13,7 +13,7 @@ use crate::cli::Destination;
 use crate::error::Error;
 use crate::history::{Process, State};
 use crate::report::{Body, Column, Report, Section, Table, Unit, Value};
-use crate::source::directory::{Found, Users};
+use crate::source::directory::{Found, Name, Users};
 use crate::source::go::preloaded;
 use crate::source::{Issues, Segment};
 
@@ -81,11 +81,18 @@ fn report(found: Vec<Found>, is_for_people: bool) -> Report {
             Unit::Text,
         ),
     ]);
-    let rows = tree(&listed).into_iter();
+    let beside = beside(&listed);
+    let rows = tree(&listed, &beside).into_iter();
     table.rows = rows
-        .map(|(prefix, listed)| match is_for_people {
-            true => listed.row(&prefix, listed.found.path.file_name().unwrap_or_default()),
-            false => listed.row("", listed.found.path.as_os_str()),
+        .map(|(prefix, listed)| {
+            let is_beside = beside.contains(&listed.found.name);
+            match is_for_people {
+                true => {
+                    let file = listed.found.path.file_name().unwrap_or_default();
+                    listed.row(&prefix, is_beside, file)
+                }
+                false => listed.row("", is_beside, listed.found.path.as_os_str()),
+            }
         })
         .collect();
     let mut report = Report::new("list");
@@ -115,14 +122,17 @@ impl Listed {
         }
     }
 
-    fn row(&self, prefix: &str, path: &OsStr) -> Vec<Value> {
+    fn row(&self, prefix: &str, is_beside: bool, path: &OsStr) -> Vec<Value> {
         let path = Value::text(path.to_string_lossy());
         let pid = Value::Id(self.found.name.pid.into());
         match &self.read {
             Ok(read) => vec![
                 pid,
                 Value::Id(self.parent_pid.into()),
-                Value::Text(format!("{prefix}{}", read.program)),
+                Value::Text(format!(
+                    "{prefix}{}",
+                    preloaded::label(&read.program, is_beside)
+                )),
                 Value::text(read.state.name()),
                 read.age_ns.map_or(Value::Unknown, Value::Duration),
                 Value::Bytes(read.live_bytes),
@@ -143,6 +153,13 @@ impl Listed {
             ],
         }
     }
+}
+
+/// The segments of the Go heap of a program that has another one of what C allocates.
+fn beside(listed: &[Listed]) -> HashSet<Name> {
+    let read = listed.iter();
+    let read = read.filter_map(|one| Some((one.found.name, &*one.read.as_ref().ok()?.program)));
+    preloaded::beside_c(read)
 }
 
 /// What the list shows; only the header and the threads are read for it.
@@ -173,7 +190,7 @@ fn read(segment: &Segment) -> (u32, Read) {
 /// The segments that one process wrote as different programs stand below each other; a process
 /// stands below its parent, if that has a segment. Recorded parents may form a circle when ids
 /// were used again or a segment lies; whoever was drawn is not drawn again.
-fn tree(listed: &[Listed]) -> Vec<(String, &Listed)> {
+fn tree<'a>(listed: &'a [Listed], beside: &HashSet<Name>) -> Vec<(String, &'a Listed)> {
     let mut by_pid: BTreeMap<u32, Vec<&Listed>> = BTreeMap::new();
     for one in listed {
         by_pid.entry(one.found.name.pid).or_default().push(one);
@@ -192,7 +209,7 @@ fn tree(listed: &[Listed]) -> Vec<(String, &Listed)> {
     let mut done = HashSet::new();
     let in_circles = by_pid.keys().copied();
     for root in roots.into_iter().chain(in_circles) {
-        draw(root, &by_pid, &children, &mut done, &mut drawn);
+        draw(root, &by_pid, &children, beside, &mut done, &mut drawn);
     }
     drawn
 }
@@ -202,6 +219,7 @@ fn draw<'a>(
     root: u32,
     by_pid: &BTreeMap<u32, Vec<&'a Listed>>,
     children: &BTreeMap<u32, BTreeSet<u32>>,
+    beside: &HashSet<Name>,
     done: &mut HashSet<u32>,
     drawn: &mut Vec<(String, &'a Listed)>,
 ) {
@@ -217,6 +235,8 @@ fn draw<'a>(
             let mark = match (depth, number) {
                 (0, 0) => "",
                 (_, 0) => "\u{2514} ",
+                (0, _) if beside.contains(&segment.found.name) => "+ ",
+                _ if beside.contains(&segment.found.name) => "  + ",
                 (0, _) => "\u{2192} ",
                 _ => "  \u{2192} ",
             };
@@ -251,7 +271,7 @@ mod tests {
                 }),
             })
             .collect();
-        let lines = tree(&listed);
+        let lines = tree(&listed, &HashSet::new());
         let lines: Vec<String> = lines
             .iter()
             .map(|(prefix, one)| format!("{prefix}{}", one.found.name.pid))

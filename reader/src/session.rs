@@ -83,13 +83,18 @@ impl Session {
         }
         let segment = Segment::open(path)?;
         let mut session = Session::of(&segment, request);
-        session.companion =
-            companion::of(&session.history).map(|segment| Box::new(Session::of(&segment, request)));
-        if let Some(companion) = &mut session.companion {
-            companion::share_end(&mut session.history, &mut companion.history);
-        }
-        session.history.process.go_unseen = companion::unseen(&session.history);
+        session.find_companion(request);
         Ok(session)
+    }
+
+    /// From now on answers are about the other heap of the process too.
+    pub fn find_companion(&mut self, request: &Request) {
+        self.companion =
+            companion::of(&self.history).map(|segment| Box::new(Session::of(&segment, request)));
+        if let Some(companion) = &mut self.companion {
+            companion::share_end(&mut self.history, &mut companion.history);
+        }
+        self.history.process.go_unseen = companion::unseen(&self.history);
     }
 
     /// Reads the segment again after some time, and keeps what it read before beside it; at once and
@@ -117,13 +122,14 @@ impl Session {
         })
     }
 
-    /// Reads the segment again, with the names that an earlier reading of it found.
+    /// Reads the segment again, with the names that an earlier reading of it found, and nothing of
+    /// the other heap of the process.
     ///
     /// # Errors
     ///
     /// Those of [`Segment::open`].
     pub fn reopen(path: &Path, request: &Request, names: Names) -> Result<Session, Error> {
-        let mut session = Session::open(path, request)?;
+        let mut session = Session::of(&Segment::open(path)?, request);
         // Names are kept by the place of their module, which only ever gets successors.
         if session.modules.starts_with(&names.modules) && !request.without_symbols {
             session.symbols = names.symbols.or(session.symbols);

@@ -78,7 +78,12 @@ fn a_program_with_c_in_it_shows_both_heaps() {
     assert_eq!(live.sum::<f64>(), 3_200.0, "{:#}", answer.json);
     let listed = scene.list();
     let own = listed.rows("segments").iter();
-    assert_eq!(own.filter(|row| row["pid"] == pid).count(), 2);
+    let own = own.filter(|row| row["pid"] == pid);
+    let programs: Vec<&str> = own.filter_map(|row| row["program"].as_str()).collect();
+    let [c, go] = programs[..] else {
+        panic!("{programs:?}");
+    };
+    assert_eq!(go, format!("{c} (Go heap)"));
     let outcome = running.finish();
     let plain = scene.plain(&program).run();
     outcome.assert_same_as(&plain);

@@ -21,8 +21,9 @@ use std::os::unix::ffi::OsStrExt;
 use exposition::Metrics;
 use std::time::Instant;
 
+use memshim_tests::go::{cgo_program, toolchain};
 use memshim_tests::launch::TIME_LIMIT;
-use memshim_tests::{Answer, Running, Scene, program};
+use memshim_tests::{Answer, Running, Scene, program, skip};
 use server::{Reply, Server};
 
 /// A program that keeps blocks of 4,096 bytes on demand, every one of them recorded.
@@ -72,6 +73,38 @@ fn figures_are_exact_where_every_block_is_recorded() {
     server.until("/metrics", |reply| {
         live(&classic(reply)) == Some(250.0 * 4096.0)
     });
+}
+
+#[test]
+fn a_program_with_heaps_of_c_and_of_go_is_one_process() {
+    if toolchain().is_none() {
+        return skip("there is no Go compiler");
+    }
+    let scene = Scene::new();
+    let mut running = scene.preloaded(cgo_program(&["both_heaps.go"])).start();
+    running.wait_for("both 16");
+    let server = Server::start(&scene, &[]);
+    let metrics = classic(&server.get("/metrics"));
+    let whose = [("program", "both_heaps")];
+    assert_eq!(metrics.value("memshim_processes", &whose), Some(1.0));
+    let kinds = ["anonymous", "file", "shared"].map(|kind| {
+        let labels = [whose[0], ("kind", kind)];
+        metrics.value("memshim_resident_bytes", &labels)
+    });
+    let told: f64 = kinds.iter().flatten().sum();
+    let resident = memshim_reader::source::process::resident_bytes(running.pid);
+    let resident = resident.expect("it runs") as f64;
+    assert!(
+        (0.5 * resident..1.5 * resident).contains(&told),
+        "{told} of {resident}"
+    );
+    let sites = server.get(&format!("/api/process/{}/sites", running.pid));
+    let sites = sites.json().to_string();
+    assert!(
+        sites.contains("main.") && sites.contains("c_keep"),
+        "{sites}"
+    );
+    running.finish().success();
 }
 
 #[test]

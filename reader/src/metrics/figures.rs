@@ -2,11 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+use std::borrow::Cow;
+
 use crate::analysis::Question;
 use crate::history::{History, Site, SiteIndex, State, Sum};
 use crate::metrics::{Counters, Place};
 use crate::report::{Report, Table, Value};
 use crate::session::{Request, Session};
+use crate::source::go::preloaded;
 use crate::source::go::vitals::Vitals;
 use crate::source::limit;
 use crate::source::resident::{self, Resident};
@@ -18,6 +21,9 @@ pub struct Figures {
     pub pid: u32,
     /// The name of its program, which may hold any character.
     pub program: String,
+    /// Whether this is the Go heap of a process of which other figures tell what C allocates, and
+    /// all that belongs to the process as a whole.
+    pub is_beside: bool,
     /// Where it is in its life, as reports say it.
     pub state: &'static str,
     /// Whether it runs, and still as this program.
@@ -94,6 +100,7 @@ impl Figures {
         Figures {
             pid: identity.pid,
             program: identity.program().to_owned(),
+            is_beside: false,
             state: history.process.state.name(),
             is_alive,
             age_ns: history.age_ns(history.clock.start_ticks),
@@ -113,6 +120,19 @@ impl Figures {
             largest,
             growing,
         }
+    }
+
+    /// Leaves what belongs to the process as a whole to the figures of its other heap.
+    pub fn stand_beside(&mut self) {
+        self.is_beside = true;
+        self.resident = None;
+        self.left_bytes = None;
+        self.counters.program_seconds = 0.0;
+    }
+
+    /// The program, and which heap of it this is where it has two.
+    pub fn label(&self) -> Cow<'_, str> {
+        preloaded::label(&self.program, self.is_beside)
     }
 
     /// Bytes a second by which all that leaks or grows here grows.

@@ -110,8 +110,22 @@ impl Processes {
                 self.programs.insert(figures.program.clone());
             }
         }
+        self.tell_heaps_apart();
         self.looked = Some(Instant::now());
         self.reading = begun.elapsed();
+    }
+
+    /// Where C and Go of one program have a segment each, what belongs to the process counts once.
+    fn tell_heaps_apart(&mut self) {
+        let read = self.watched.values();
+        let read = read.filter_map(|one| Some((one.name?, &*one.figures.as_ref()?.program)));
+        let beside = preloaded::beside_c(read);
+        let watched = self.watched.values_mut();
+        for one in watched.filter(|one| one.name.is_some_and(|name| beside.contains(&name))) {
+            if let Some(figures) = &mut one.figures {
+                figures.stand_beside();
+            }
+        }
     }
 
     /// Takes in the segments that are new, and settles the accounts of those that are gone.
@@ -200,6 +214,22 @@ impl Processes {
         };
         let its = self.watched.iter().filter(|(_, watched)| is_its(watched));
         let last = its.max_by_key(|(_, one)| one.name.map(|name| (name.start_time, name.number)));
+        last.map(|(path, _)| path.clone())
+    }
+
+    /// The segment of what C allocates in a program, where this is that of its Go heap.
+    pub fn beside(&self, path: &Path) -> Option<PathBuf> {
+        let own = self.watched.get(path)?;
+        let (name, figures) = (own.name?, own.figures.as_ref().filter(|it| it.is_beside)?);
+        let is_its = |one: &Watched| {
+            let of_same = one.name.filter(|other| {
+                (other.pid, other.start_time) == (name.pid, name.start_time) && *other < name
+            });
+            let program = one.figures.as_ref().map(|other| &other.program);
+            of_same.is_some() && program == Some(&figures.program)
+        };
+        let others = self.watched.iter().filter(|(_, one)| is_its(one));
+        let last = others.max_by_key(|(_, one)| one.name);
         last.map(|(path, _)| path.clone())
     }
 

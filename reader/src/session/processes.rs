@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use crate::analysis::glance::{Glance, Reading, noted_before};
 use crate::history::State;
 use crate::source::Segment;
-use crate::source::directory::Users;
-use crate::source::go::preloaded::find_others;
+use crate::source::directory::{Name, Users};
+use crate::source::go::preloaded::{beside_c, find_others, label};
 
 /// Rates are those of so long, ns: short enough to be of now, long enough to be steady.
 const WINDOW_NS: u64 = 10_000_000_000;
@@ -55,7 +55,15 @@ impl Processes {
         let found = find_others(self.users).into_iter();
         let paths: Vec<PathBuf> = found.map(|found| found.path).collect();
         self.known.retain(|path, _| paths.contains(path));
-        paths.iter().filter_map(|path| self.look_at(path)).collect()
+        let mut all: Vec<Followed> = paths.iter().filter_map(|path| self.look_at(path)).collect();
+        let name = |one: &Followed| one.glance.path.file_name().and_then(Name::parse);
+        let read = all.iter();
+        let beside = beside_c(read.filter_map(|one| Some((name(one)?, &*one.glance.program))));
+        for one in &mut all {
+            let is_beside = name(one).is_some_and(|name| beside.contains(&name));
+            one.glance.program = label(&one.glance.program, is_beside).into_owned();
+        }
+        all
     }
 
     fn look_at(&mut self, path: &Path) -> Option<Followed> {

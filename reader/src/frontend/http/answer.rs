@@ -125,7 +125,10 @@ async fn ask(pid: u32, name: String, query: &Query, desk: &Desk) -> Result<Reply
     let asking = desk.ask(move |processes| {
         let path = segment_of(processes, pid)?;
         let question = question(&name, &[]);
-        let asked = processes.ask(&path, &request, |session| session.ask(&request, &*question));
+        let asked = processes.ask(&path, &request, |session| {
+            session.find_companion(&request);
+            session.ask(&request, &*question)
+        });
         asked.map_err(|error| unreadable(&error))
     });
     let report = within(asking).await?;

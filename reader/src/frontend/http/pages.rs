@@ -32,7 +32,10 @@ pub(super) fn process_data(processes: &mut Processes, pid: u32) -> Result<Reply,
     // Nobody reads more single blocks than that, and the page is fetched again and again.
     let question = question("export", &["--blocks=5000"]);
     let request = Request::default();
-    let asked = processes.ask(&path, &request, |session| session.ask(&request, &*question));
+    let asked = processes.ask(&path, &request, |session| {
+        session.find_companion(&request);
+        session.ask(&request, &*question)
+    });
     let report = asked.map_err(|error| unreadable(&error))?;
     Ok(Reply::of(JSON, live::data(&report)))
 }
@@ -101,7 +104,7 @@ fn row(figures: &Figures) -> Vec<Value> {
     };
     vec![
         Value::Id(figures.pid.into()),
-        Value::text(&*figures.program),
+        Value::text(figures.label()),
         Value::text(figures.state),
         figures.age_ns.map_or(Value::Unknown, Value::Duration),
         bytes(figures.live_bytes),

@@ -112,9 +112,11 @@ pub(super) async fn answer(kind: Profile, query: &Query, desk: &Desk) -> Result<
 fn read_all(processes: &mut Processes, whose: &Whose) -> Result<BTreeMap<PathBuf, Report>, Reply> {
     let profiles = match whose {
         Whose::Process(pid) => {
-            let path = segment_of(processes, *pid)?;
-            let profile = processes.profile(&path);
-            vec![profile.map_err(|error| unreadable(&error))?]
+            let last = segment_of(processes, *pid)?;
+            let heaps = processes.beside(&last).into_iter().chain([last]);
+            let profiles = heaps.map(|path| processes.profile(&path));
+            let profiles: Result<_, _> = profiles.collect();
+            profiles.map_err(|error| unreadable(&error))?
         }
         Whose::Program(program) => {
             let mut profiles = processes.profiles(program.as_deref());

@@ -14,7 +14,8 @@ pub(super) fn heap(groups: &Groups<'_>) -> Vec<Family> {
     };
     vec![
         gauge("memshim_processes", "Processes that are alive.", |group| {
-            group.alive.len() as f64
+            let processes = group.alive.iter().filter(|figures| !figures.is_beside);
+            processes.count() as f64
         }),
         gauge(
             "memshim_heap_live_bytes",

@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -12,7 +14,7 @@ use std::path::Path;
 use memshim_abi::WORD_BYTES;
 use memshim_abi::header::at;
 
-use crate::source::directory::{self, Found, Users};
+use crate::source::directory::{self, Found, Name, Users};
 use crate::source::go::keeper::{FIRST_NUMBER, How, Keeper};
 use crate::source::go::{Process, Refusal};
 use crate::source::process::{Liveness, liveness};
@@ -38,6 +40,25 @@ pub fn find(users: Users, is_wanted: impl Fn(&Found) -> bool) -> Vec<Found> {
 pub fn find_others(users: Users) -> Vec<Found> {
     let own_pid = std::process::id();
     find(users, |found| found.name.pid != own_pid)
+}
+
+/// Of segments with the names of their programs, those of the Go heap of a program that has another
+/// one of what C allocates.
+pub fn beside_c<'a>(segments: impl Iterator<Item = (Name, &'a str)> + Clone) -> HashSet<Name> {
+    let is_of_go = |name: &Name| name.number >= FIRST_NUMBER;
+    let program = |(name, program): (Name, &'a str)| (name.pid, name.start_time, program);
+    let of_c = segments.clone().filter(|(name, _)| !is_of_go(name));
+    let of_c: HashSet<_> = of_c.map(program).collect();
+    let beside = segments.filter(|it| is_of_go(&it.0) && of_c.contains(&program(*it)));
+    beside.map(|(name, _)| name).collect()
+}
+
+/// A program's name, and which heap of it is meant where it has two.
+pub fn label(program: &str, is_beside_c: bool) -> Cow<'_, str> {
+    match is_beside_c {
+        true => Cow::Owned(format!("{program} (Go heap)")),
+        false => Cow::Borrowed(program),
+    }
 }
 
 /// Why the Go heap of a running process cannot be read; `None` where it can.
