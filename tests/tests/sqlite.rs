@@ -19,13 +19,18 @@ fn exact_totals_of_sqlite_equal_those_of_an_independent_counter() {
 
 #[test]
 fn sampled_intervals_of_sqlite_hold_the_exact_figures() {
-    check_coverage(5_000, 100);
+    check_coverage(5_000, Some("256K"), 90);
+}
+
+#[test]
+fn intervals_of_sqlite_by_default_hold_the_exact_figures() {
+    check_coverage(5_000, None, BY_DEFAULT);
 }
 
 #[test]
 #[ignore = "nightly: a hundred long runs"]
 fn sampled_intervals_of_a_long_script_hold_the_exact_figures() {
-    check_coverage(100_000, 100);
+    check_coverage(100_000, None, BY_DEFAULT);
 }
 
 #[test]
@@ -106,18 +111,26 @@ impl Workload {
     }
 }
 
-fn check_coverage(inserts: u32, runs: u32) {
+/// Seeds that are tried.
+const RUNS: u32 = 100;
+
+/// How many of them must hold the truth where the sampler chooses by the clock, so that the same seed
+/// draws another sample each time: 371 of 400 did, and fewer than this do in one of 5,000 runs.
+const BY_DEFAULT: u32 = 82;
+
+fn check_coverage(inserts: u32, interval: Option<&str>, enough: u32) {
     let Some(workload) = Workload::new(inserts) else {
         return;
     };
     let count = workload.count();
     let mut covered = [0; 4];
-    for seed in 1..=runs {
-        // Without the setting the interval is the default one.
+    for seed in 1..=RUNS {
         let report = workload.report(|launch| {
-            launch
-                .without_env("MEMSHIM_INTERVAL")
-                .env("MEMSHIM_SEED", seed.to_string())
+            let launch = launch.env("MEMSHIM_SEED", seed.to_string());
+            match interval {
+                Some(interval) => launch.interval(interval),
+                None => launch.without_env("MEMSHIM_INTERVAL"),
+            }
         });
         let truths = [
             ("allocated_objects", count.allocations),
@@ -129,9 +142,8 @@ fn check_coverage(inserts: u32, runs: u32) {
             *covered += u32::from(report.fact(fact).covers(truth as f64));
         }
     }
-    let enough = covered.iter().all(|covered| covered * 10 >= runs * 9);
     assert!(
-        enough,
-        "{covered:?} of {runs}: allocated, freed, live objects; allocated bytes"
+        covered.iter().all(|covered| *covered >= enough),
+        "{covered:?} of {RUNS}: allocated, freed, live objects; allocated bytes"
     );
 }
