@@ -30,7 +30,13 @@ thread_local! {
 pub(super) fn check_against_framehop(start: Registers, ours: &[u64]) {
     let theirs = frames_by_framehop(start);
     let Some(last) = ours.iter().position(|pc| is_beyond_framehop(*pc)) else {
-        assert_eq!(theirs.as_deref(), Ok(ours));
+        match theirs {
+            // It follows frame pointers upwards only, and where a borrowed stack lies is open.
+            Err((frames, reason)) if reason.contains("moved backwards") => {
+                assert!(ours.starts_with(&frames), "{frames:x?} {ours:x?}");
+            }
+            _ => assert_eq!(theirs.as_deref(), Ok(ours)),
+        }
         return;
     };
     let theirs = theirs.unwrap_or_else(|(frames, _)| frames);
