@@ -86,10 +86,7 @@ pub fn is_baseline(bytes: &[u8]) -> bool {
 ///
 /// [`Error::Open`] when there is no such file, [`Error::Content`] when it is something else.
 pub fn read(path: &Path) -> Result<Profile, Error> {
-    let bytes = fs::read(path).map_err(|source| Error::Open {
-        path: path.to_path_buf(),
-        source,
-    })?;
+    let bytes = fs::read(path).map_err(Error::open(path))?;
     let wrong = |line: usize, problem: String| Error::Content {
         path: path.to_path_buf(),
         line,

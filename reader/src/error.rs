@@ -4,7 +4,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::source::go::Refusal;
 
@@ -218,6 +218,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// What became of a file that could not be opened, for `map_err`.
+    pub fn open(path: &Path) -> impl Fn(io::Error) -> Error + Copy + '_ {
+        |source| Error::Open {
+            path: path.to_path_buf(),
+            source,
+        }
+    }
+
     /// What to do next, as one sentence; none where the error itself says it.
     pub fn advice(&self) -> Option<&'static str> {
         match self {

@@ -13,7 +13,7 @@ use crate::cli::Destination;
 use crate::error::Error;
 use crate::history::{Process, State};
 use crate::report::{Body, Column, Report, Section, Table, Unit, Value};
-use crate::source::directory::{Found, Name, Users};
+use crate::source::directory::{Found, Users};
 use crate::source::go::preloaded;
 use crate::source::{Issues, Segment};
 
@@ -31,6 +31,8 @@ pub struct List {
 struct Listed {
     found: Found,
     parent_pid: u32,
+    /// Whether it is the Go heap of a program that has another one of what C allocates.
+    is_beside_c: bool,
     /// What was read, or why nothing was.
     read: Result<Read, Error>,
 }
@@ -65,7 +67,8 @@ pub fn show(list: &List) -> Result<ExitCode, Error> {
 
 /// The list as a report; for people the programs are drawn as a tree, and paths are short.
 fn report(found: Vec<Found>, is_for_people: bool) -> Report {
-    let listed: Vec<Listed> = found.into_iter().map(Listed::of).collect();
+    let mut listed: Vec<Listed> = found.into_iter().map(Listed::of).collect();
+    tell_heaps_apart(&mut listed);
     let mut table = Table::new(vec![
         Column::new("pid", "pid", Unit::Id),
         Column::new("parent_pid", "parent", Unit::Id),
@@ -81,18 +84,11 @@ fn report(found: Vec<Found>, is_for_people: bool) -> Report {
             Unit::Text,
         ),
     ]);
-    let beside = beside(&listed);
-    let rows = tree(&listed, &beside).into_iter();
+    let rows = tree(&listed).into_iter();
     table.rows = rows
-        .map(|(prefix, listed)| {
-            let is_beside = beside.contains(&listed.found.name);
-            match is_for_people {
-                true => {
-                    let file = listed.found.path.file_name().unwrap_or_default();
-                    listed.row(&prefix, is_beside, file)
-                }
-                false => listed.row("", is_beside, listed.found.path.as_os_str()),
-            }
+        .map(|(prefix, listed)| match is_for_people {
+            true => listed.row(&prefix, listed.found.path.file_name().unwrap_or_default()),
+            false => listed.row("", listed.found.path.as_os_str()),
         })
         .collect();
     let mut report = Report::new("list");
@@ -118,11 +114,12 @@ impl Listed {
         Listed {
             found,
             parent_pid,
+            is_beside_c: false,
             read: opened.map(|(_, read)| read),
         }
     }
 
-    fn row(&self, prefix: &str, is_beside: bool, path: &OsStr) -> Vec<Value> {
+    fn row(&self, prefix: &str, path: &OsStr) -> Vec<Value> {
         let path = Value::text(path.to_string_lossy());
         let pid = Value::Id(self.found.name.pid.into());
         match &self.read {
@@ -131,7 +128,7 @@ impl Listed {
                 Value::Id(self.parent_pid.into()),
                 Value::Text(format!(
                     "{prefix}{}",
-                    preloaded::label(&read.program, is_beside)
+                    preloaded::label(&read.program, self.is_beside_c)
                 )),
                 Value::text(read.state.name()),
                 read.age_ns.map_or(Value::Unknown, Value::Duration),
@@ -155,11 +152,14 @@ impl Listed {
     }
 }
 
-/// The segments of the Go heap of a program that has another one of what C allocates.
-fn beside(listed: &[Listed]) -> HashSet<Name> {
+/// Notes which are the Go heap of a program that has another one of what C allocates.
+fn tell_heaps_apart(listed: &mut [Listed]) {
     let read = listed.iter();
     let read = read.filter_map(|one| Some((one.found.name, &*one.read.as_ref().ok()?.program)));
-    preloaded::beside_c(read)
+    let beside = preloaded::beside_c(read);
+    for one in listed {
+        one.is_beside_c = beside.contains_key(&one.found.name);
+    }
 }
 
 /// What the list shows; only the header and the threads are read for it.
@@ -190,7 +190,7 @@ fn read(segment: &Segment) -> (u32, Read) {
 /// The segments that one process wrote as different programs stand below each other; a process
 /// stands below its parent, if that has a segment. Recorded parents may form a circle when ids
 /// were used again or a segment lies; whoever was drawn is not drawn again.
-fn tree<'a>(listed: &'a [Listed], beside: &HashSet<Name>) -> Vec<(String, &'a Listed)> {
+fn tree(listed: &[Listed]) -> Vec<(String, &Listed)> {
     let mut by_pid: BTreeMap<u32, Vec<&Listed>> = BTreeMap::new();
     for one in listed {
         by_pid.entry(one.found.name.pid).or_default().push(one);
@@ -209,7 +209,7 @@ fn tree<'a>(listed: &'a [Listed], beside: &HashSet<Name>) -> Vec<(String, &'a Li
     let mut done = HashSet::new();
     let in_circles = by_pid.keys().copied();
     for root in roots.into_iter().chain(in_circles) {
-        draw(root, &by_pid, &children, beside, &mut done, &mut drawn);
+        draw(root, &by_pid, &children, &mut done, &mut drawn);
     }
     drawn
 }
@@ -219,7 +219,6 @@ fn draw<'a>(
     root: u32,
     by_pid: &BTreeMap<u32, Vec<&'a Listed>>,
     children: &BTreeMap<u32, BTreeSet<u32>>,
-    beside: &HashSet<Name>,
     done: &mut HashSet<u32>,
     drawn: &mut Vec<(String, &'a Listed)>,
 ) {
@@ -235,8 +234,8 @@ fn draw<'a>(
             let mark = match (depth, number) {
                 (0, 0) => "",
                 (_, 0) => "\u{2514} ",
-                (0, _) if beside.contains(&segment.found.name) => "+ ",
-                _ if beside.contains(&segment.found.name) => "  + ",
+                (0, _) if segment.is_beside_c => "+ ",
+                _ if segment.is_beside_c => "  + ",
                 (0, _) => "\u{2192} ",
                 _ => "  \u{2192} ",
             };
@@ -266,12 +265,13 @@ mod tests {
                     path: "x.seg".into(),
                 },
                 parent_pid: *parent_pid,
+                is_beside_c: false,
                 read: Err(Error::NotReady {
                     path: "x.seg".into(),
                 }),
             })
             .collect();
-        let lines = tree(&listed, &HashSet::new());
+        let lines = tree(&listed);
         let lines: Vec<String> = lines
             .iter()
             .map(|(prefix, one)| format!("{prefix}{}", one.found.name.pid))

@@ -135,10 +135,7 @@ impl Rules {
     ///
     /// [`Error::Open`] when there is no such file, [`Error::Content`] with the line of a mistake.
     pub fn read(path: &Path) -> Result<Rules, Error> {
-        let text = fs::read_to_string(path).map_err(|source| Error::Open {
-            path: path.to_path_buf(),
-            source,
-        })?;
+        let text = fs::read_to_string(path).map_err(Error::open(path))?;
         Rules::parse(&text).map_err(|(byte, problem)| Error::Content {
             path: path.to_path_buf(),
             line: line_of(&text, byte),

@@ -102,10 +102,7 @@ impl Budget {
     ///
     /// [`Error::Open`] when there is no such file, [`Error::Content`] with the line of a mistake.
     pub fn read(path: &Path) -> Result<Budget, Error> {
-        let text = fs::read_to_string(path).map_err(|source| Error::Open {
-            path: path.to_path_buf(),
-            source,
-        })?;
+        let text = fs::read_to_string(path).map_err(Error::open(path))?;
         Budget::parse(&text).map_err(|(line, problem)| Error::Content {
             path: path.to_path_buf(),
             line,

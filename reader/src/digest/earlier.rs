@@ -110,10 +110,7 @@ impl Earlier {
     ///
     /// [`Error::Open`], and [`Error::Content`] where it is something else.
     pub fn read(path: &Path) -> Result<Earlier, Error> {
-        let bytes = fs::read(path).map_err(|source| Error::Open {
-            path: path.to_path_buf(),
-            source,
-        })?;
+        let bytes = fs::read(path).map_err(Error::open(path))?;
         let wrong = |line: usize, problem: String| Error::Content {
             path: path.to_path_buf(),
             line,

@@ -182,10 +182,7 @@ impl Pushing {
 
     fn headers(&self) -> Result<Vec<(&'static str, String)>, Error> {
         let token = match &self.push_token_file {
-            Some(path) => Some(std::fs::read_to_string(path).map_err(|source| Error::Open {
-                path: path.clone(),
-                source,
-            })?),
+            Some(path) => Some(std::fs::read_to_string(path).map_err(Error::open(path))?),
             None => std::env::var("MEMSHIM_PUSH_TOKEN").ok(),
         };
         let token = token.map(|token| token.trim().to_owned());

@@ -59,7 +59,7 @@ impl Follow {
             Follow::File(found) => vec![found.clone()],
             Follow::Run(run) => family::members(*run),
             Follow::Everything(users) => preloaded::find(*users, |_| true),
-            Follow::Process(tree) => tree.members(preloaded::find(Users::All, |_| true)),
+            Follow::Process(tree) => preloaded::with_go(|| tree.members(find(Users::All))),
         };
         let own = std::process::id();
         found.retain(|found| found.name.pid != own);

@@ -46,8 +46,6 @@ pub(crate) struct Recorder {
     before_unix_ns: Option<u64>,
     /// Since when nothing can be written, ns since the Unix epoch.
     paused_since_ns: Option<u64>,
-    /// Somebody was told of this pause.
-    is_pause_said: bool,
     /// When somebody was last told of a pause, ns since the Unix epoch.
     pause_said_ns: Option<u64>,
     is_first_look: bool,
@@ -91,7 +89,6 @@ impl Recorder {
             round: Round::default(),
             before_unix_ns,
             paused_since_ns: None,
-            is_pause_said: false,
             pause_said_ns: None,
             is_first_look: true,
             memory_due: HashMap::new(),
@@ -437,7 +434,7 @@ impl Recorder {
                 };
                 let paused_ns = now_unix_ns.saturating_sub(since_ns);
                 self.round.paused_ns += paused_ns;
-                if std::mem::take(&mut self.is_pause_said) {
+                if self.pause_said_ns >= Some(since_ns) {
                     say(&format!(
                         "there is room in {directory} again; nothing was recorded for {:.0} s",
                         paused_ns as f64 / 1e9
@@ -445,15 +442,14 @@ impl Recorder {
                 }
             }
             Err(error) => {
-                self.paused_since_ns.get_or_insert(now_unix_ns);
-                let is_due = self
-                    .pause_said_ns
-                    .is_none_or(|said_ns| now_unix_ns.saturating_sub(said_ns) >= FULL_EVERY_NS);
-                if !self.is_pause_said && is_due {
+                let since_ns = *self.paused_since_ns.get_or_insert(now_unix_ns);
+                let is_due = self.pause_said_ns.is_none_or(|said_ns| {
+                    said_ns < since_ns && now_unix_ns.saturating_sub(said_ns) >= FULL_EVERY_NS
+                });
+                if is_due {
                     say(&format!(
                         "cannot write to {directory}: {error}; recording waits until there is room"
                     ));
-                    self.is_pause_said = true;
                     self.pause_said_ns = Some(now_unix_ns);
                 }
             }

@@ -332,17 +332,11 @@ impl Survey {
 }
 
 pub(crate) fn open(path: &Path) -> Result<File, Error> {
-    File::open(path).map_err(|source| Error::Open {
-        path: path.to_path_buf(),
-        source,
-    })
+    File::open(path).map_err(Error::open(path))
 }
 
 fn len(path: &Path, file: &File) -> Result<u64, Error> {
-    let metadata = file.metadata().map_err(|source| Error::Open {
-        path: path.to_path_buf(),
-        source,
-    })?;
+    let metadata = file.metadata().map_err(Error::open(path))?;
     Ok(metadata.len())
 }
 

@@ -72,10 +72,7 @@ pub fn is_recording(path: &Path) -> bool {
 ///
 /// [`Error::Open`].
 pub fn files_in(directory: &Path) -> Result<Vec<PathBuf>, Error> {
-    let entries = fs::read_dir(directory).map_err(|source| Error::Open {
-        path: directory.to_path_buf(),
-        source,
-    })?;
+    let entries = fs::read_dir(directory).map_err(Error::open(directory))?;
     let paths = entries.flatten().map(|entry| entry.path());
     let is_ours = |path: &PathBuf| path.extension().is_some_and(|it| it == EXTENSION);
     let mut paths: Vec<PathBuf> = paths.filter(is_ours).collect();

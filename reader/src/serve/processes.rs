@@ -58,6 +58,8 @@ pub struct Processes {
 /// One segment.
 struct Watched {
     name: Option<Name>,
+    /// Of a Go heap, the segment of what C allocates in the same program.
+    beside: Option<Name>,
     names: Names,
     figures: Option<Figures>,
     error: Option<String>,
@@ -120,9 +122,9 @@ impl Processes {
         let read = self.watched.values();
         let read = read.filter_map(|one| Some((one.name?, &*one.figures.as_ref()?.program)));
         let beside = preloaded::beside_c(read);
-        let watched = self.watched.values_mut();
-        for one in watched.filter(|one| one.name.is_some_and(|name| beside.contains(&name))) {
-            if let Some(figures) = &mut one.figures {
+        for one in self.watched.values_mut() {
+            one.beside = one.name.and_then(|name| beside.get(&name).copied());
+            if let Some(figures) = one.figures.as_mut().filter(|_| one.beside.is_some()) {
                 figures.stand_beside();
             }
         }
@@ -219,18 +221,10 @@ impl Processes {
 
     /// The segment of what C allocates in a program, where this is that of its Go heap.
     pub fn beside(&self, path: &Path) -> Option<PathBuf> {
-        let own = self.watched.get(path)?;
-        let (name, figures) = (own.name?, own.figures.as_ref().filter(|it| it.is_beside)?);
-        let is_its = |one: &Watched| {
-            let of_same = one.name.filter(|other| {
-                (other.pid, other.start_time) == (name.pid, name.start_time) && *other < name
-            });
-            let program = one.figures.as_ref().map(|other| &other.program);
-            of_same.is_some() && program == Some(&figures.program)
-        };
-        let others = self.watched.iter().filter(|(_, one)| is_its(one));
-        let last = others.max_by_key(|(_, one)| one.name);
-        last.map(|(path, _)| path.clone())
+        let of_c = self.watched.get(path)?.beside?;
+        let mut watched = self.watched.iter();
+        let found = watched.find(|(_, one)| one.name == Some(of_c));
+        found.map(|(path, _)| path.clone())
     }
 
     /// The segments of the living processes of a program, or of all programs.
@@ -330,6 +324,7 @@ impl Watched {
     fn new(name: Option<Name>) -> Watched {
         Watched {
             name,
+            beside: None,
             names: Names::default(),
             figures: None,
             error: None,

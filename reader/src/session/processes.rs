@@ -60,7 +60,7 @@ impl Processes {
         let read = all.iter();
         let beside = beside_c(read.filter_map(|one| Some((name(one)?, &*one.glance.program))));
         for one in &mut all {
-            let is_beside = name(one).is_some_and(|name| beside.contains(&name));
+            let is_beside = name(one).is_some_and(|name| beside.contains_key(&name));
             one.glance.program = label(&one.glance.program, is_beside).into_owned();
         }
         all

@@ -98,10 +98,7 @@ impl Segment {
     }
 
     pub(crate) fn open_as_it_is(path: &Path) -> Result<Segment, Error> {
-        let refused = |source| Error::Open {
-            path: path.to_path_buf(),
-            source,
-        };
+        let refused = Error::open(path);
         // A name that turns out to be a pipe must not make the reader wait for its writer.
         let file = File::options()
             .read(true)

@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -20,13 +20,17 @@ use crate::source::go::{Process, Refusal};
 use crate::source::process::{Liveness, liveness};
 use crate::source::{End, Issues, Segment};
 
-/// The segments of these users that are wanted, with one of the Go heap of every running process
-/// whose shim had it sampled. What cannot be read is left out.
+/// The segments of these users that are wanted, and as [`with_go`] says.
 pub fn find(users: Users, is_wanted: impl Fn(&Found) -> bool) -> Vec<Found> {
-    let look = || -> Vec<Found> {
+    with_go(|| {
         let found = directory::find(users).into_iter();
         found.filter(&is_wanted).collect()
-    };
+    })
+}
+
+/// The segments that `look` finds, with one of the Go heap of every running process among them whose
+/// shim had it sampled. What cannot be read is left out.
+pub fn with_go(mut look: impl FnMut() -> Vec<Found>) -> Vec<Found> {
     let found = look();
     let is_same = |one: &Found, other: &Found| {
         (one.name.pid, one.name.start_time) == (other.name.pid, other.name.start_time)
@@ -43,14 +47,20 @@ pub fn find_others(users: Users) -> Vec<Found> {
 }
 
 /// Of segments with the names of their programs, those of the Go heap of a program that has another
-/// one of what C allocates.
-pub fn beside_c<'a>(segments: impl Iterator<Item = (Name, &'a str)> + Clone) -> HashSet<Name> {
+/// one of what C allocates; with the last of these.
+pub fn beside_c<'a>(
+    segments: impl Iterator<Item = (Name, &'a str)> + Clone,
+) -> HashMap<Name, Name> {
     let is_of_go = |name: &Name| name.number >= FIRST_NUMBER;
     let program = |(name, program): (Name, &'a str)| (name.pid, name.start_time, program);
-    let of_c = segments.clone().filter(|(name, _)| !is_of_go(name));
-    let of_c: HashSet<_> = of_c.map(program).collect();
-    let beside = segments.filter(|it| is_of_go(&it.0) && of_c.contains(&program(*it)));
-    beside.map(|(name, _)| name).collect()
+    let mut of_c = HashMap::new();
+    for segment in segments.clone().filter(|(name, _)| !is_of_go(name)) {
+        let last = of_c.entry(program(segment)).or_insert(segment.0);
+        *last = segment.0.max(*last);
+    }
+    let of_go = segments.filter(|(name, _)| is_of_go(name));
+    let beside = of_go.filter_map(|it| Some((it.0, *of_c.get(&program(it))?)));
+    beside.collect()
 }
 
 /// A program's name, and which heap of it is meant where it has two.
